@@ -1,0 +1,30 @@
+# The usual names for what CMake and the scripts do.
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+
+.PHONY: all build build-cli test bench install clean
+all: build
+
+$(BUILD)/build.ninja: CMakeLists.txt
+	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+
+build: $(BUILD)/build.ninja ## everything, into bin/
+	cmake --build $(BUILD)
+
+build-cli: $(BUILD)/build.ninja ## the command line alone: bin/ffrtmp and bin/ffrtmp-systemd
+	cmake --build $(BUILD) --target ffrtmp ffrtmp-systemd
+
+test: ## installs what is missing, builds, runs the whole suite
+	./scripts/test
+
+bench: build-cli ## what a launch and a waiting wrapper cost, next to other tools
+	./scripts/bench launch
+	./scripts/bench idle
+
+install: build
+	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	DESTDIR=$(DESTDIR) cmake --install $(BUILD) --strip
+
+clean:
+	rm -rf build build-asan build-fuzz bin

@@ -1,0 +1,139 @@
+#include "lease.h"
+
+namespace ffrtmp::master {
+
+namespace {
+
+/// One parked long poll.
+struct Waiting {
+  std::shared_ptr<Call> call;
+  store::Claim claim;
+  int64_t deadline = 0;
+  std::mutex mutex;
+  bool trying = false, again = false, expired = false, done = false;
+  uint64_t board_ticket = 0, timer = 0;
+};
+
+net::Response grants_response(const store::Claimed& claimed, int64_t offer_ms) {
+  Json list = Json::array();
+  for (const auto& grant : claimed.grants) {
+    Json one;
+    one["job"] = grant.job;
+    one["attempt"] = grant.attempt;
+    if (const auto spec = parse_json(grant.document, "a job")) one["spec"] = *spec;
+    list.push_back(std::move(one));
+  }
+  Json out;
+  out["grants"] = list;
+  out["accept_within_ms"] = offer_ms;
+  if (!claimed.closed.empty()) out["closed"] = claimed.closed;
+  return json(200, out);
+}
+
+/// True when it has an answer.
+bool ask(const std::shared_ptr<Waiting>& waiting, store::Claimed& claimed, net::Response& answer) {
+  App& app = waiting->call->app;
+  const Status done = app.db->write([&](store::Tx& tx) -> Status {
+    TRY(claimed, store::claim(tx, app.board, waiting->claim));
+    return {};
+  });
+  if (!done) {
+    answer = failure(done.error());
+    return true;
+  }
+  if (!claimed.grants.empty()) {
+    app.bell.ring();
+    app.metrics.count("jobs_offered", static_cast<int64_t>(claimed.grants.size()));
+  }
+  answer = grants_response(claimed, waiting->claim.periods.offer);
+  return !claimed.grants.empty() || !claimed.closed.empty();
+}
+
+void attempt(const std::shared_ptr<Waiting>& waiting);
+
+void wake(const std::shared_ptr<Waiting>& waiting) {
+  waiting->call->app.wakes.post([waiting] { attempt(waiting); });
+}
+
+void settle(const std::shared_ptr<Waiting>& waiting, net::Response answer) {
+  App& app = waiting->call->app;
+  {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->done) return;
+    waiting->done = true;
+  }
+  app.parking.cancel(waiting->timer);
+  app.board.leave(waiting->board_ticket);
+  finish(waiting->call, std::move(answer));
+}
+
+void attempt(const std::shared_ptr<Waiting>& waiting) {
+  App& app = waiting->call->app;
+  {
+    const std::lock_guard lock(waiting->mutex);
+    if (waiting->done) return;
+    if (waiting->trying) {
+      waiting->again = true;
+      return;
+    }
+    waiting->trying = true;
+  }
+  for (;;) {
+    const int64_t news = app.board.news();
+    store::Claimed claimed;
+    net::Response answer;
+    if (ask(waiting, claimed, answer)) return settle(waiting, std::move(answer));
+    bool over = false;
+    {
+      const std::lock_guard lock(waiting->mutex);
+      if (waiting->again) {
+        waiting->again = false;
+        continue;
+      }
+      over = waiting->expired || app.draining || monotonic_ms() >= waiting->deadline;
+      if (!over) {
+        waiting->trying = false;
+        waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
+                                               [waiting] { wake(waiting); });
+      }
+    }
+    if (over) settle(waiting, std::move(answer));
+    return;
+  }
+}
+
+void expire(const std::shared_ptr<Waiting>& waiting) {
+  {
+    const std::lock_guard lock(waiting->mutex);
+    waiting->expired = true;
+    if (waiting->trying) return;  // it looks at the flag when it is done
+  }
+  settle(waiting, grants_response({}, waiting->claim.periods.offer));
+}
+
+}  // namespace
+
+Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wait_ms) {
+  auto waiting = std::make_shared<Waiting>();
+  waiting->call = call;
+  waiting->claim = std::move(claim);
+  waiting->deadline = monotonic_ms() + wait_ms;
+  App& app = call->app;
+  // Most polls of a busy fleet are answered at once; only those that are not pay for a timer.
+  store::Claimed claimed;
+  net::Response answer;
+  const int64_t news = app.board.news();
+  if (ask(waiting, claimed, answer) || wait_ms == 0 || app.draining) return answer;
+  // Parked: what was read of the request is not needed any more.
+  call->request.body = std::string();
+  call->request.headers = net::Pairs();
+  waiting->timer = app.parking.at(
+      waiting->deadline, [waiting] { waiting->call->app.wakes.post([waiting] { expire(waiting); }); });
+  const std::lock_guard lock(waiting->mutex);
+  if (!waiting->done)
+    waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
+                                           [waiting] { wake(waiting); });
+  return std::nullopt;
+}
+
+}  // namespace ffrtmp::master

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/record.h"
+#include "sys/fd.h"
+#include "sys/json.h"
+#include "sys/result.h"
+
+namespace ffrtmp {
+
+inline constexpr char kRecordFile[] = "record.json";
+inline constexpr char kResultFile[] = "result.json";
+inline constexpr char kProgressFile[] = "progress";
+inline constexpr char kLogFile[] = "log";
+inline constexpr char kStopFile[] = "stop.json";  ///< an operator asked for its end
+
+/// The state of one job as anybody can tell it from its folder and the living processes.
+enum class JobState {
+  starting,    ///< its launcher lives, the workload does not yet
+  running,     ///< the workload lives and somebody waits for it
+  unobserved,  ///< the workload lives; whoever waited for it does not
+  ended,       ///< there is a result
+  lost,        ///< it ended and nobody saw how
+};
+std::string_view job_state_name(JobState state);
+
+/// A job found in the store.
+struct StoredJob {
+  Record record;
+  JobState state = JobState::lost;
+  std::optional<Json> result;
+  std::string folder;  ///< absolute path
+};
+
+/// The folder of one job that this process claimed. Everything in it is written temp + fsync + rename.
+class JobFolder {
+ public:
+  JobFolder(std::string path, Fd dir) : path_(std::move(path)), dir_(std::move(dir)) {}
+  const std::string& path() const { return path_; }
+  int dir() const { return dir_.get(); }
+  Status write_record(const Record& record) const;
+  Status write_result(const Json& result) const;
+
+ private:
+  std::string path_;
+  Fd dir_;
+};
+
+/// Where jobs are kept: FFRTMP_STATE_DIR, else /run/ffrtmp for root, else $XDG_RUNTIME_DIR/ffrtmp,
+/// else /run/user/UID/ffrtmp, else /tmp/ffrtmp-UID. One folder a job below jobs/. Safe between processes.
+class JobStore {
+ public:
+  /// Opens it, making folders of mode 0700. Errors: not writable, or owned by somebody else.
+  static Result<JobStore> open();
+  /// The same without making anything; ENOENT when there is none.
+  static Result<JobStore> open_existing();
+  static std::string default_path();
+
+  const std::string& path() const { return path_; }
+
+  /// Takes the id for a new job, with its first record: exactly one of several claims wins. An ended job of
+  /// that name makes room. Errors: a living job has the id.
+  Result<JobFolder> claim(const Record& record) const;
+  Result<StoredJob> find(const std::string& job_id) const;
+  /// All jobs, oldest first. Folders that cannot be read are left out.
+  std::vector<StoredJob> list() const;
+  /// Removes a job's folder (its workload has ended).
+  Status forget(const std::string& job_id) const;
+  /// Ends what nobody ended: writes the result of lost jobs, removes their empty cgroups, forgets jobs that
+  /// ended more than a day ago and the oldest beyond 256. At most once a minute over all processes.
+  void sweep(const std::string& except) const;
+  /// A number that grows by one with every call, over all processes; for spreading jobs over CPUs.
+  unsigned next_number() const;
+
+ private:
+  JobStore(std::string path, Fd dir, Fd jobs)
+      : path_(std::move(path)), dir_(std::move(dir)), jobs_(std::move(jobs)) {}
+  static Result<JobStore> open_at_path(const std::string& path, bool make);
+  std::string path_;
+  Fd dir_, jobs_;
+};
+
+}  // namespace ffrtmp

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cgroup/leaf.h"
+#include "cgroup/receipt.h"
+#include "proc/process_ref.h"
+#include "sys/clock.h"
+#include "sys/json.h"
+
+namespace ffrtmp {
+
+/// Everything about a job that must outlive the process which started it: record.json in the job's folder.
+/// The folder is 0700 and the file 0600: the command stands here as it was given, secrets included.
+struct Record {
+  std::string job_id;
+  std::string mode = "run";  ///< run, attach
+  std::vector<std::string> command;
+  std::string workdir;
+  WallTime started_at;
+  std::optional<ProcessIdentity> workload;  ///< none while it is being started
+  std::optional<ProcessIdentity> observer;  ///< the wrapper or recorder that waits for it; none for --exec
+  bool detached = false;
+  bool keep = true;                     ///< the folder stays after the end (an id was given, or detached)
+  std::string log_path, progress_path;  ///< empty when there is none
+  std::optional<double> timeout_s;
+  std::string boot_id;             ///< of the boot it was started in; cgroups and PIDs are of no other
+  std::vector<LeafPlace> cgroups;  ///< the leaf's folders
+  std::string leaf_name;
+  Receipt receipt;
+};
+
+/// The job's cgroup as it is now; without folders when it is gone, or was another boot's.
+Leaf leaf_of(const Host& host, const Record& record);
+
+Json to_json(const Record& record);
+Result<Record> record_from_json(const Json& json);
+
+Json to_json(const ProcessIdentity& identity);
+std::optional<ProcessIdentity> identity_from_json(const Json& json);
+
+}  // namespace ffrtmp

@@ -1,0 +1,380 @@
+#include "store/claims.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "queue/state.h"
+#include "store/events.h"
+#include "sys/redact.h"
+#include "sys/text.h"
+
+namespace ffrtmp::store {
+
+namespace {
+
+double chance() {
+  uint32_t bits = 0;
+  (void)!::getrandom(&bits, sizeof bits, 0);
+  return static_cast<double>(bits) / 4294967296.0;
+}
+
+/// What a node runs now: how many, and in which anti-affinity groups.
+struct Load {
+  int64_t jobs = 0;
+  std::vector<std::string> groups;
+};
+
+Result<Load> load_of(Tx& tx, const std::string& node) {
+  TRY(const Rows rows,
+      tx.run("SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {node}));
+  Load out;
+  out.jobs = static_cast<int64_t>(rows.size());
+  for (const Row& row : rows)
+    if (!row[0].null) out.groups.push_back(row[0].s());
+  return out;
+}
+
+/// How many more jobs the tenant may have in flight; INT64_MAX without a limit. Exact: with several masters a
+/// lock of the tenant's makes the count and the grant one.
+Result<int64_t> room_of(Tx& tx, const queue::Board& board, const std::string& tenant) {
+  const int64_t most = board.tenant(tenant).max_running;
+  if (most == 0) return INT64_MAX;
+  if (tx.dialect() == Dialect::postgres)
+    TRY_OK(tx.run("SELECT pg_advisory_xact_lock(776655, hashtext(?1))", {tenant}));
+  TRY(const Rows rows,
+      tx.run("SELECT count(*) FROM jobs WHERE state IN ('offered', 'running') AND tenant = ?1", {tenant}));
+  return std::max<int64_t>(0, most - rows[0][0].i());
+}
+
+Status offer(Tx& tx, const Claim& in, const Row& row, std::vector<Grant>& grants, std::string& remembered,
+             const std::string& tenant) {
+  Grant grant{row[1].s(), row[2].i() + 1, row[3].s()};
+  const int64_t seq = row[0].i();
+  TRY_OK(
+      tx.later("UPDATE jobs SET state = 'offered', attempt = ?2, node = ?3, offer_until = ?4 WHERE seq = ?1",
+               {seq, grant.attempt, in.node, tx.now() + in.periods.offer}));
+  TRY_OK(
+      tx.later("INSERT INTO attempts(job_seq, attempt, node, state, nonce, offered_at) "
+               "VALUES(?1, ?2, ?3, 'offered', ?4, ?5)",
+               {seq, grant.attempt, in.node, in.nonce, tx.now()}));
+  TRY_OK(add_event(tx, "job.offered", seq, in.node, tenant,
+                   "{\"job\":\"" + grant.job + "\",\"attempt\":" + std::to_string(grant.attempt) + "}"));
+  remembered += (remembered.empty() ? "" : " ") + std::to_string(seq) + ":" + std::to_string(grant.attempt);
+  grants.push_back(std::move(grant));
+  return {};
+}
+
+/// The same grants as for the same nonce before, as far as they still stand.
+Result<std::vector<Grant>> repeat(Tx& tx, const std::string& node, const std::string& remembered) {
+  std::vector<Grant> out;
+  for (const std::string_view pair : words(remembered)) {
+    const auto parts = split(pair, ':');
+    if (parts.size() != 2) continue;
+    TRY(const Rows rows,
+        tx.run("SELECT id, attempt, spec FROM jobs WHERE seq = ?1 AND attempt = ?2 AND node = ?3 AND "
+               "state IN ('offered', 'running')",
+               {parse_i64(parts[0]).value_or(0), parse_i64(parts[1]).value_or(0), node}));
+    if (!rows.empty()) out.push_back({rows[0][0].s(), rows[0][1].i(), rows[0][2].s()});
+  }
+  return out;
+}
+
+constexpr const char* kTakeSql =
+    "SELECT seq, id, attempt, spec, ready_at FROM jobs WHERE class_id = ?1 AND state = 'queued' AND hold = "
+    "'' AND "
+    "waiting = 0 AND ready_at <= ?2 AND avoid NOT LIKE ?3 ORDER BY ready_at, seq LIMIT ?4 {SKIP}";
+constexpr const char* kNextSql =
+    "SELECT ready_at FROM jobs WHERE class_id = ?1 AND state = 'queued' AND hold = '' AND waiting = 0 "
+    "ORDER BY ready_at, seq LIMIT 1";
+
+/// Takes up to `most` jobs of a class. Tells the board what it found.
+Result<int64_t> take_from(Tx& tx, queue::Board& board, const Claim& in,
+                          const queue::Board::Candidate& candidate, int64_t most, std::vector<Grant>& grants,
+                          std::string& remembered) {
+  TRY(const Rows rows, tx.run(kTakeSql, {candidate.id, tx.now(), "%|" + in.node + "|%", most}));
+  for (const Row& row : rows) TRY_OK(offer(tx, in, row, grants, remembered, candidate.tenant));
+  const auto taken = static_cast<int64_t>(rows.size());
+  if (taken > 0) {
+    const int64_t head = rows.rows.back()[4].i(), now = tx.now(), id = candidate.id;
+    tx.after_commit([&board, id, taken, head, now] { board.granted(id, taken, head, now); });
+  } else {
+    TRY(const Rows next, tx.run(kNextSql, {candidate.id}));
+    const int64_t at = next.empty() ? 0 : next[0][0].i();
+    // Something is ready that this node must avoid (or another master holds): leave the class alive for
+    // others.
+    if (at == 0 || at > tx.now()) {
+      const int64_t id = candidate.id, generation = candidate.generation;
+      tx.after_commit([&board, id, generation, at] { board.empty(id, generation, at); });
+    }
+  }
+  return taken;
+}
+
+}  // namespace
+
+int64_t heartbeat_period(const Periods& periods, int64_t nodes) {
+  return std::clamp(nodes * 1000 / std::max<int64_t>(1, periods.heartbeats_per_second),
+                    periods.least_heartbeat, periods.most_heartbeat);
+}
+
+int64_t lease_for(const Periods&, int64_t heartbeat) { return heartbeat * 3 + heartbeat / 2; }
+
+Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
+  TRY(const Rows node,
+      tx.run("SELECT caps, cordoned, draining, revoked, last_nonce, last_grant FROM nodes WHERE id = ?1 "
+             "{LOCK}",
+             {in.node}));
+  if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
+  const Row& row = node[0];
+  Claimed out;
+  TRY(const Json caps, parse_json(row[0].s(), "a node's capabilities"));
+  FieldErrors ignored;
+  out.caps = queue::read_caps(caps, "", ignored);
+  if (!in.nonce.empty() && row[4].s() == in.nonce) {
+    TRY(out.grants, repeat(tx, in.node, row[5].s()));
+    if (!out.grants.empty()) return out;
+  }
+  if (row[1].i() != 0) out.closed = "cordoned";
+  if (row[2].i() != 0) out.closed = "draining";
+  if (!out.closed.empty()) return out;
+
+  TRY(const Load load, load_of(tx, in.node));
+  queue::Free free = in.free;
+  free.slots = std::min(free.slots, out.caps.max_jobs - load.jobs);
+  std::vector<std::string> groups = load.groups;
+  int64_t want = std::min(in.most, free.slots);
+  std::string remembered;
+  while (want > 0) {
+    int64_t got = 0;
+    const auto candidates = board.candidates(in.node, out.caps, free, tx.now());
+    for (const auto& candidate : candidates) {
+      if (want <= 0) break;
+      if (!queue::fits(candidate.needs, free)) continue;
+      const bool grouped = !candidate.needs.spread.empty();
+      if (grouped && std::ranges::find(groups, candidate.needs.spread) != groups.end()) continue;
+      TRY(const int64_t room, room_of(tx, board, candidate.tenant));
+      // Among peers one at a time, so that tenants take turns; alone, as many as fit.
+      int64_t most = std::min({want, room,
+                               grouped           ? int64_t{1}
+                               : candidate.alone ? want
+                                                 : std::max<int64_t>(1, want / 8)});
+      for (queue::Free left = free; most > 1; most--) {
+        int64_t fit = 0;
+        for (left = free; fit < most && queue::fits(candidate.needs, left); fit++)
+          queue::take(candidate.needs, left);
+        if (fit >= most) break;
+        most = fit + 1;
+      }
+      if (most <= 0) continue;
+      TRY(const int64_t taken, take_from(tx, board, in, candidate, most, out.grants, remembered));
+      for (int64_t i = 0; i < taken; i++) queue::take(candidate.needs, free);
+      if (taken > 0 && grouped) groups.push_back(candidate.needs.spread);
+      want -= taken;
+      got += taken;
+    }
+    if (got == 0) break;
+  }
+  if (!out.grants.empty())
+    TRY_OK(tx.later(
+        "UPDATE nodes SET last_nonce = ?2, last_grant = ?3, last_seen = ?4, lease_until = ?5, online = 1 "
+        "WHERE id = ?1",
+        {in.node, in.nonce, remembered, tx.now(), tx.now() + in.lease}));
+  return out;
+}
+
+Status end_attempt(Tx& tx, const Job& job, int64_t attempt, const std::string& state,
+                   const std::string& reason, const std::string& result) {
+  return tx.later(
+      "UPDATE attempts SET state = ?3, ended_at = ?4, reason = ?5, result = ?6 "
+      "WHERE job_seq = ?1 AND attempt = ?2",
+      {job.seq, attempt, state, tx.now(), or_null(reason), or_null(result)});
+}
+
+namespace {
+FenceAnswer answer(const Job& job, int64_t attempt, int status, std::string detail = {}) {
+  FenceAnswer out;
+  out.job = job.id;
+  out.attempt = attempt;
+  out.status = status;
+  out.state = job.state;
+  out.node = job.node;
+  out.current = job.attempt;
+  out.detail = std::move(detail);
+  return out;
+}
+
+FenceAnswer unknown(const std::string& job, int64_t attempt) {
+  FenceAnswer out;
+  out.job = job;
+  out.attempt = attempt;
+  out.status = 404;
+  out.detail = "no such job";
+  return out;
+}
+
+struct Attempt {
+  std::string state, node;
+};
+Result<Attempt> attempt_of(Tx& tx, int64_t seq, int64_t attempt) {
+  TRY(const Rows rows,
+      tx.run("SELECT state, node FROM attempts WHERE job_seq = ?1 AND attempt = ?2", {seq, attempt}));
+  if (rows.empty()) return Attempt{};
+  return Attempt{rows[0][0].s(), rows[0][1].s()};
+}
+
+/// The job by its id, whoever's it is: nodes work for all tenants. No value: there is none.
+Result<std::vector<Job>> find_job(Tx& tx, const std::string& id) {
+  auto job = get_job(tx, id, Caller{"", "", true}, true);
+  if (!job && job.error().errnum == ENOENT) return std::vector<Job>{};
+  if (!job) return std::unexpected(job.error());
+  return std::vector<Job>{std::move(*job)};
+}
+}  // namespace
+
+Result<FenceAnswer> accept(Tx& tx, const std::string& node, const std::string& id, int64_t attempt) {
+  TRY(const auto found, find_job(tx, id));
+  if (found.empty()) return unknown(id, attempt);
+  Job job = found[0];
+  if (job.attempt != attempt || job.node != node || !queue::active(job.state))
+    return answer(job, attempt, 409, "the grant is not yours any more");
+  if (job.state == "running") {
+    FenceAnswer out = answer(job, attempt, 200);
+    out.duplicate = true;
+    return out;
+  }
+  job.state = "running";
+  const int64_t now = tx.now();
+  const bool paused = job.hold == "paused";
+  TRY_OK(tx.later(
+      "UPDATE jobs SET state = 'running', started_at = ?2, offer_until = NULL, run_by = ?3, run_left = ?4, "
+      "progress_by = ?5, reason = NULL WHERE seq = ?1",
+      {job.seq, now, or_null(job.run_ms == 0 || paused ? 0 : now + job.run_ms),
+       or_null(paused ? job.run_ms : 0),
+       or_null(job.progress_every == 0 || paused ? 0 : now + job.progress_every)}));
+  TRY_OK(
+      tx.later("UPDATE attempts SET state = 'running', accepted_at = ?3 WHERE job_seq = ?1 AND attempt = ?2",
+               {job.seq, attempt, now}));
+  TRY_OK(add_event(tx, "job.running", job.seq, node, job.tenant, job_event_data(job)));
+  return answer(job, attempt, 200);
+}
+
+namespace {
+/// The files a result speaks of must have arrived, whole and with the right digest. Names the first that has
+/// not.
+Result<std::string> missing_artifact(Tx& tx, const Job& job, const ResultIn& in) {
+  for (const auto& file : in.artifacts) {
+    TRY(const Rows rows,
+        tx.run("SELECT size, sha256, state FROM files WHERE job_seq = ?1 AND kind = 'artifact' AND "
+               "attempt = ?2 AND name = ?3",
+               {job.seq, in.attempt, file.name}));
+    if (rows.empty() || rows[0][2].s() != "complete")
+      return "artifact " + printable(file.name) + " has not arrived";
+    if (rows[0][0].i() != file.size || rows[0][1].s() != file.sha256)
+      return "artifact " + printable(file.name) + " differs from what arrived";
+  }
+  return std::string();
+}
+
+/// A node on which different jobs fail one after the other is taken out, with the evidence.
+Status count_sickness(Tx& tx, const std::string& node, const Job& job, bool failed) {
+  if (!failed)
+    return tx.later("UPDATE nodes SET recent_failures = '' WHERE id = ?1 AND recent_failures <> ''", {node});
+  TRY(const Rows rows, tx.run("SELECT recent_failures, cordoned FROM nodes WHERE id = ?1 {LOCK}", {node}));
+  if (rows.empty()) return {};
+  const std::string list = queue::with(rows[0][0].s(), job.id);
+  const bool sick = queue::count_of(list) >= queue::kSick && rows[0][1].i() == 0;
+  std::string note;
+  if (sick) {
+    note = "cordoned by the master: " + std::to_string(queue::count_of(list)) +
+           " different jobs failed in a row:";
+    for (const auto part : split(list, '|'))
+      if (!part.empty()) note += " " + std::string(part);
+    TRY_OK(tx.later("UPDATE nodes SET cordoned = 1, note = ?2 WHERE id = ?1", {node, note}));
+    TRY_OK(add_event(tx, "node.cordoned", 0, node, "",
+                     "{\"node\":\"" + node + "\",\"reason\":" + dump_json(Json(note)) + "}"));
+  }
+  return tx.later("UPDATE nodes SET recent_failures = ?2 WHERE id = ?1",
+                  {node, list.size() > 1000 ? "" : list});
+}
+}  // namespace
+
+Status fail_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& job,
+                    const std::string& failure_class, const std::string& reason, const std::string& result) {
+  job.failures++;
+  if (job.cancel != 0) return finish(tx, board, job, "cancelled", reason, result);
+  if (!queue::worth_retrying(failure_class)) return finish(tx, board, job, "failed", reason, result);
+  if (job.failures >= job.max_attempts)
+    return finish(tx, board, job, "failed", reason + " (" + std::to_string(job.failures) + " attempts)",
+                  result);
+  if (!job.node.empty()) job.avoid = queue::with(job.avoid, job.node);
+  // Where every node of a small fleet is to be avoided, nobody would ever run it: forget the older ones.
+  TRY(const Rows online, tx.run("SELECT count(*) FROM nodes WHERE online = 1 AND revoked = 0"));
+  if (static_cast<int64_t>(queue::count_of(job.avoid)) >= online[0][0].i()) job.avoid.clear();
+  return requeue(tx, board, job, tx.now() + queue::backoff_ms(periods.backoff, job.failures, chance()),
+                 reason);
+}
+
+Status lose_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& job, const std::string& reason,
+                    bool node_down) {
+  TRY_OK(end_attempt(tx, job, job.attempt, "lost", reason, ""));
+  if (job.cancel != 0) return finish(tx, board, job, "cancelled", reason, "");
+  if (node_down) job.lost_on = queue::with(job.lost_on, job.node);
+  if (queue::count_of(job.lost_on) >= queue::kPoison) {
+    job.failures++;
+    job.hold = "quarantined";
+    TRY_OK(add_event(tx, "job.quarantined", job.seq, job.node, job.tenant,
+                     job_event_data(job, "was running on " + std::to_string(queue::count_of(job.lost_on)) +
+                                             " nodes when they went down")));
+    return requeue(tx, board, job, tx.now(),
+                   "quarantined: nodes went down while it ran; resume to try again");
+  }
+  return fail_attempt(tx, board, periods, job, "node", reason, "");
+}
+
+Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& periods, const std::string& node,
+                                const ResultIn& in) {
+  TRY(const auto found, find_job(tx, in.job));
+  if (found.empty()) return unknown(in.job, in.attempt);
+  Job job = found[0];
+  TRY(const Attempt attempt, attempt_of(tx, job.seq, in.attempt));
+  const bool good = in.outcome == "succeeded";
+  const auto reception =
+      queue::receive({job.state, job.attempt, attempt.state, attempt.node}, node, in.attempt, good);
+  if (reception == queue::Reception::stale)
+    return answer(job, in.attempt, 409,
+                  queue::finished(job.state) ? "the job has ended" : "another attempt is the job's");
+  FenceAnswer out = answer(job, in.attempt, 200);
+  if (reception == queue::Reception::duplicate) {
+    out.duplicate = true;
+    return out;
+  }
+  if (good) {
+    TRY(const std::string missing, missing_artifact(tx, job, in));
+    if (!missing.empty()) return answer(job, in.attempt, 422, missing);
+  }
+  TRY_OK(end_attempt(tx, job, in.attempt, in.outcome, in.reason, in.document));
+  if (reception == queue::Reception::adopt) {
+    out.adopted = true;
+    if (queue::active(job.state))
+      TRY_OK(end_attempt(tx, job, job.attempt, "superseded", "attempt " + std::to_string(in.attempt) + " won",
+                         ""));
+  }
+  if (good) {
+    job.node = node;
+    job.attempt = reception == queue::Reception::adopt ? job.attempt : in.attempt;
+    TRY_OK(finish(tx, board, job, "succeeded", "", in.document));
+    TRY_OK(count_sickness(tx, node, job, false));
+  } else if (in.outcome == "cancelled" || job.cancel != 0) {
+    TRY_OK(finish(tx, board, job, "cancelled", in.reason.empty() ? "cancelled" : in.reason, in.document));
+  } else {
+    const bool of_the_node = queue::worth_retrying(in.failure_class);
+    TRY_OK(fail_attempt(tx, board, periods, job, in.failure_class, in.reason.empty() ? "failed" : in.reason,
+                        in.document));
+    if (of_the_node) TRY_OK(count_sickness(tx, node, job, true));
+  }
+  out.state = job.state;
+  return out;
+}
+
+}  // namespace ffrtmp::store

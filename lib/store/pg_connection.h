@@ -1,0 +1,44 @@
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <string>
+#include <unordered_set>
+
+#include "store/database.h"
+
+namespace ffrtmp::store {
+
+/// One connection to PostgreSQL in pipeline mode. Used by one thread at a time.
+class PgConnection {
+ public:
+  explicit PgConnection(std::string url) : url_(std::move(url)) {}
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+  ~PgConnection() { close(); }
+
+  /// Connects unless connected. Errors: ECONNREFUSED when nobody answers within three seconds.
+  Status ensure();
+  void close();
+  bool good() const { return conn_ != nullptr && PQstatus(conn_) == CONNECTION_OK; }
+
+  /// Sends without waiting. The answer is read (and its error seen) by the next `run` or `flush`.
+  Status send(std::string_view sql, const std::vector<Param>& params);
+  Result<Rows> run(std::string_view sql, const std::vector<Param>& params);
+  /// Waits for everything that was sent.
+  Status flush();
+  /// Several statements in one string; leaves pipeline mode for it.
+  Status script(const std::string& sql);
+  PGconn* raw() { return conn_; }
+
+ private:
+  Result<Rows> drain();
+  std::unexpected<Error> failed(const char* sqlstate, const char* message);
+
+  std::string url_;
+  PGconn* conn_ = nullptr;
+  std::unordered_set<std::string> prepared_;
+  size_t pending_ = 0;
+};
+
+}  // namespace ffrtmp::store

@@ -1,0 +1,411 @@
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <semaphore>
+#include <thread>
+#include <unordered_map>
+
+#include "store/database.h"
+#include "store/sql_words.h"
+#include "store/steady_clock.h"
+#include "sys/file.h"
+
+namespace ffrtmp::store {
+
+namespace {
+
+// Debian 12's SQLite 3.40.1 can corrupt a WAL when two connections write or checkpoint at the same moment
+// (fixed in 3.51.3). So exactly one connection of this process may do either; the readers are opened
+// read-only and never checkpoint, and a lock file keeps other masters out.
+constexpr size_t kBatch = 256;
+constexpr int kReaders = 3;
+constexpr size_t kStatements = 256;
+
+int errno_of(int code) {
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return EROFS;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return EAGAIN;
+    case SQLITE_CONSTRAINT:
+      return EEXIST;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return EUCLEAN;
+    case SQLITE_IOERR:
+      return EIO;
+    default:
+      return EPROTO;  // our own SQL is wrong
+  }
+}
+
+/// One connection with its prepared statements. Used by one thread at a time.
+class Connection {
+ public:
+  Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { close(); }
+
+  Status open(const std::string& path, int flags) {
+    path_ = path;
+    if (const int code = sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+        code != SQLITE_OK)
+      return failed("opening the database", code);
+    sqlite3_busy_timeout(db_, 5000);
+    sqlite3_extended_result_codes(db_, 1);
+    return {};
+  }
+
+  void close() {
+    forget();
+    sqlite3_close(db_);
+    db_ = nullptr;
+  }
+
+  std::unexpected<Error> failed(const char* step, int code) {
+    // A full disk may show as an I/O error on the WAL: ask the system call's errno.
+    int number = errno_of(code);
+    if (number == EIO && db_ != nullptr)
+      if (const int system = sqlite3_system_errno(db_);
+          system == ENOSPC || system == EFBIG || system == EDQUOT)
+        number = ENOSPC;
+    if (number == EPROTO && db_ == nullptr) number = ENOMEM;
+    return sys_error(step, path_, number, db_ == nullptr ? "" : sqlite3_errmsg(db_));
+  }
+
+  Status exec(const char* sql) {
+    const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) return failed("running SQL in", code);
+    return {};
+  }
+
+  Result<Rows> run(std::string_view sql, const std::vector<Param>& params) {
+    TRY(sqlite3_stmt * statement, prepared(sql));
+    bind(statement, params);
+    Rows out;
+    const int columns = sqlite3_column_count(statement);
+    int code = 0;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) out.rows.push_back(row(statement, columns));
+    std::unexpected<Error> error{Error{}};
+    if (code == SQLITE_DONE)
+      out.changed = columns > 0 ? static_cast<int64_t>(out.rows.size()) : sqlite3_changes(db_);
+    else
+      error = failed("running SQL in", code);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (code != SQLITE_DONE) return error;
+    return out;
+  }
+
+  sqlite3* raw() { return db_; }
+
+ private:
+  void forget() {
+    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+    statements_.clear();
+  }
+
+  Result<sqlite3_stmt*> prepared(std::string_view sql) {
+    key_.assign(sql);
+    if (const auto found = statements_.find(key_); found != statements_.end()) return found->second;
+    if (statements_.size() >= kStatements) forget();
+    const std::string text = in_dialect(sql, Dialect::sqlite);
+    sqlite3_stmt* statement = nullptr;
+    const int code = sqlite3_prepare_v3(db_, text.c_str(), static_cast<int>(text.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) return failed("preparing SQL for", code);
+    statements_.emplace(key_, statement);
+    return statement;
+  }
+
+  static void bind(sqlite3_stmt* statement, const std::vector<Param>& params) {
+    // The caller's parameters outlive the statement's run, so SQLITE_STATIC saves the copies.
+    for (size_t i = 0; i < params.size(); i++) {
+      const int at = static_cast<int>(i) + 1;
+      if (const auto* number = std::get_if<int64_t>(&params[i]))
+        sqlite3_bind_int64(statement, at, *number);
+      else if (const auto* text = std::get_if<std::string>(&params[i]))
+        sqlite3_bind_text(statement, at, text->data(), static_cast<int>(text->size()), SQLITE_STATIC);
+      else if (const auto* blob = std::get_if<Blob>(&params[i]))
+        sqlite3_bind_blob(statement, at, blob->bytes.data(), static_cast<int>(blob->bytes.size()),
+                          SQLITE_STATIC);
+    }
+  }
+
+  static Row row(sqlite3_stmt* statement, int columns) {
+    Row out(static_cast<size_t>(columns));
+    for (int c = 0; c < columns; c++) {
+      Cell& cell = out[static_cast<size_t>(c)];
+      const int type = sqlite3_column_type(statement, c);
+      cell.null = type == SQLITE_NULL;
+      if (type == SQLITE_INTEGER) cell.number = sqlite3_column_int64(statement, c);
+      if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+        const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, c));
+        cell.text.assign(bytes == nullptr ? "" : bytes,
+                         static_cast<size_t>(sqlite3_column_bytes(statement, c)));
+      }
+    }
+    return out;
+  }
+
+  std::string path_;
+  std::string key_;
+  sqlite3* db_ = nullptr;
+  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+};
+
+class SqliteTx final : public Tx {
+ public:
+  explicit SqliteTx(Connection& connection) : connection_(connection) {}
+  Result<Rows> run(std::string_view sql, const std::vector<Param>& params) override {
+    return connection_.run(sql, params);
+  }
+  Status later(std::string_view sql, const std::vector<Param>& params) override {
+    TRY_OK(connection_.run(sql, params));
+    return {};
+  }
+  Status script(const std::string& sql) override {
+    return connection_.exec(in_dialect(sql, Dialect::sqlite).c_str());
+  }
+  Dialect dialect() const override { return Dialect::sqlite; }
+
+ private:
+  Connection& connection_;
+};
+
+/// A body that waits for its turn, on its caller's stack.
+struct Work {
+  const Body* body;
+  Status result;
+  std::vector<std::function<void()>> after;
+  std::binary_semaphore done{0};
+};
+
+class Sqlite final : public Database {
+ public:
+  ~Sqlite() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    for (auto& reader : readers_) reader.reset();
+    (void)writer_.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    writer_.close();
+  }
+
+  Status open(const std::string& path) {
+    path_ = path;
+    TRY_OK(lock_out_others());
+    TRY_OK(writer_.open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+    ::chmod(path.c_str(), 0600);  // it holds hashes of keys, and parameters with stream keys
+    TRY_OK(check_integrity());
+    TRY_OK(
+        writer_.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF;"
+                     "PRAGMA wal_autocheckpoint=2000; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
+                     "PRAGMA mmap_size=0; PRAGMA journal_size_limit=67108864;"));
+    for (int i = 0; i < kReaders; i++) {
+      auto reader = std::make_unique<Connection>();
+      TRY_OK(reader->open(path, SQLITE_OPEN_READONLY));
+      TRY_OK(reader->exec("PRAGMA query_only=1; PRAGMA mmap_size=0; PRAGMA cache_size=-16384;"));
+      sqlite3_db_config(reader->raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+      readers_.push_back(std::move(reader));
+      free_.push_back(readers_.back().get());
+    }
+    // The clock starts no earlier than the last moment that the database remembers.
+    const auto seen = writer_.run("SELECT value FROM meta WHERE name = 'clock'", {});
+    clock_.start(wall_ms(), seen && !seen->empty() ? (*seen)[0][0].i() : 0);
+    thread_ = std::thread([this] { write_loop(); });
+    return {};
+  }
+
+  Status write(const Body& body) override {
+    Work work;
+    work.body = &body;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return sys_error("writing to", path_, EAGAIN, "the master is stopping");
+      queue_.push_back(&work);
+    }
+    wake_.notify_one();
+    work.done.acquire();
+    if (work.result)
+      for (auto& action : work.after) action();
+    return std::move(work.result);
+  }
+
+  Status read(const Body& body) override {
+    Connection* reader = nullptr;
+    {
+      std::unique_lock lock(mutex_);
+      reader_free_.wait(lock, [&] { return !free_.empty(); });
+      reader = free_.back();
+      free_.pop_back();
+    }
+    SqliteTx tx(*reader);
+    tx.begin_at(clock_.now(wall_ms()));
+    Status result = reader->exec("BEGIN");
+    if (result) {
+      result = body(tx);
+      (void)reader->exec("COMMIT");
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      free_.push_back(reader);
+    }
+    reader_free_.notify_one();
+    return result;
+  }
+
+  Dialect dialect() const override { return Dialect::sqlite; }
+  int64_t now_estimate() override { return clock_.now(wall_ms()); }
+  void notify(const std::string&, const std::string&) override {}
+  void on_notify(OnNotify) override {}
+  bool leading() override { return true; }
+
+ private:
+  Status lock_out_others() {
+    TRY(lock_, open_at(AT_FDCWD, path_ + ".lock", O_RDWR | O_CREAT));
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(lock_.get(), F_OFD_SETLK, &whole) != 0)
+      return bad_input("another master uses the database", path_,
+                       "stop it, or use PostgreSQL for several masters");
+    return {};
+  }
+
+  Status check_integrity() {
+    TRY(const Rows rows, writer_.run("PRAGMA quick_check(3)", {}));
+    if (!rows.empty() && rows[0][0].s() == "ok") return {};
+    return sys_error("checking the database", path_, EUCLEAN,
+                     rows.empty() ? "" : rows[0][0].s() + "; restore a backup (docs/OPERATIONS.md)");
+  }
+
+  void write_loop() {
+    std::vector<Work*> batch;
+    for (;;) {
+      batch.clear();
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+        if (queue_.empty()) return;
+        while (!queue_.empty() && batch.size() < kBatch) {
+          batch.push_back(queue_.front());
+          queue_.pop_front();
+        }
+      }
+      commit_group(batch);
+      for (Work* work : batch) work->done.release();
+    }
+  }
+
+  /// One transaction, one sync, for everybody who waits: what makes FULL affordable. Each body stands in a
+  /// savepoint of its own, so that one that fails takes nobody with it.
+  void commit_group(const std::vector<Work*>& batch) {
+    Status begun = writer_.exec("BEGIN IMMEDIATE");
+    if (!begun) {
+      for (Work* work : batch) work->result = begun;
+      return;
+    }
+    const int64_t now = clock_.now(wall_ms());
+    bool any = false;
+    for (Work* work : batch) {
+      SqliteTx tx(writer_);
+      tx.begin_at(now);
+      Status result;
+      if (auto saved = writer_.run("SAVEPOINT one", {}); !saved) result = std::unexpected(saved.error());
+      if (result) result = (*work->body)(tx);
+      if (!result && sqlite3_get_autocommit(writer_.raw()) == 0) (void)writer_.run("ROLLBACK TO one", {});
+      if (sqlite3_get_autocommit(writer_.raw()) == 0) (void)writer_.run("RELEASE one", {});
+      any |= result.has_value();
+      work->result = std::move(result);
+      work->after = tx.take_after();
+    }
+    Status committed;
+    if (sqlite3_get_autocommit(writer_.raw()) != 0) {
+      // A full disk or an I/O error makes SQLite roll the whole transaction back by itself.
+      committed = sys_error("writing to", path_, EAGAIN, "the transaction was undone");
+      for (Work* work : batch)
+        if (!work->result && fault_of(work->result.error()) != Fault::other) committed = work->result;
+    } else {
+      if (any) remember_clock(now);
+      committed = writer_.exec("COMMIT");
+      if (!committed && sqlite3_get_autocommit(writer_.raw()) == 0) (void)writer_.exec("ROLLBACK");
+    }
+    if (!committed)
+      for (Work* work : batch)
+        if (work->result) work->result = committed;
+  }
+
+  void remember_clock(int64_t now) {
+    if (now - clock_saved_ < 10'000) return;
+    if (writer_.run("INSERT INTO meta(name, value) VALUES('clock', ?1) "
+                    "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                    {now}))
+      clock_saved_ = now;
+  }
+
+  std::string path_;
+  Fd lock_;
+  Connection writer_;
+  std::vector<std::unique_ptr<Connection>> readers_;
+  SteadyClock clock_;
+  int64_t clock_saved_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable wake_, reader_free_;
+  std::deque<Work*> queue_;
+  std::vector<Connection*> free_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
+  if (path.empty()) return bad_input("no path in", "sqlite:", "give sqlite:PATH");
+  auto database = std::make_unique<Sqlite>();
+  TRY_OK(database->open(path));
+  return database;
+}
+
+Status backup_sqlite(const std::string& from, const std::string& to) {
+  const std::string temp = to + ".tmp" + std::to_string(::getpid());
+  const Status copied = [&]() -> Status {
+    Connection source;
+    TRY_OK(source.open(from, SQLITE_OPEN_READONLY));
+    sqlite3_db_config(source.raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    Connection target;
+    TRY_OK(target.open(temp, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+    ::chmod(temp.c_str(), 0600);
+    sqlite3_backup* copy = sqlite3_backup_init(target.raw(), "main", source.raw(), "main");
+    if (copy == nullptr) return target.failed("starting the backup to", SQLITE_ERROR);
+    // All pages in one step: the read transaction makes it one moment, and WAL lets the master write on
+    // meanwhile.
+    const int code = sqlite3_backup_step(copy, -1);
+    sqlite3_backup_finish(copy);
+    if (code != SQLITE_DONE) return target.failed("copying the database to", code);
+    TRY_OK(target.exec("PRAGMA journal_mode=DELETE"));
+    TRY(const Rows checked, target.run("PRAGMA quick_check(1)", {}));
+    if (checked.empty() || checked[0][0].s() != "ok") return sys_error("checking the backup", to, EUCLEAN);
+    return {};
+  }();
+  if (copied && ::rename(temp.c_str(), to.c_str()) == 0) return {};
+  const Status failed = copied ? Status(sys_error("renaming to", to)) : copied;
+  ::unlink(temp.c_str());
+  return failed;
+}
+
+}  // namespace ffrtmp::store

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "sys/result.h"
+
+namespace ffrtmp {
+
+/// JSON with its keys in the order they were written, so that records read like documents.
+using Json = nlohmann::ordered_json;
+
+/// Never throws; the error names `what`.
+Result<Json> parse_json(const std::string& text, const std::string& what);
+/// The text at a key; `otherwise` where there is none or it is no text. Never throws, whatever others wrote
+/// there: nlohmann's own value() throws on a wrong type.
+std::string text_or(const Json& json, const std::string& key, const std::string& otherwise = "");
+/// What stands at a key, or null. Never throws.
+const Json& at_or_null(const Json& json, const std::string& key);
+/// Invalid UTF-8 (a file name, say) becomes U+FFFD rather than an exception.
+std::string dump_json(const Json& json, int indent = -1);
+
+}  // namespace ffrtmp

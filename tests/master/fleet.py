@@ -1,0 +1,213 @@
+"""What the master's tests share: a master as a process, HTTPS to it, a node as an object, a private PostgreSQL."""
+import http.client, json, os, pwd, random, re, shutil, signal, socket, ssl, subprocess, tempfile, time
+
+BUILD = os.environ.get("FFRTMP_BIN") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bin")
+MASTER = os.path.join(BUILD, "master")
+FLEET = os.path.join(BUILD, "ffrtmp-fleet")
+
+
+class Master:
+    def __init__(self, folder, db=None, port=0, config="", args=(), env=None, state=None):
+        self.folder, self.db, self.port, self.args, self.extra = folder, db, port, list(args), dict(env or {})
+        self.state = state or os.path.join(folder, "state")
+        os.makedirs(self.state, exist_ok=True)
+        self.config = os.path.join(folder, "master.toml")
+        with open(self.config, "w") as f:
+            f.write(config)
+        self.process = None
+
+    def start(self, wait=True, timeout=40):
+        env = dict(os.environ, **self.extra)
+        if self.db:
+            env["FFRTMP_MASTER_DB"] = self.db
+        self.out = open(os.path.join(self.folder, "out"), "wb+")
+        self.err = open(os.path.join(self.folder, "err"), "ab+")
+        self.process = subprocess.Popen(
+            [MASTER, "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state, "--config", self.config] + self.args,
+            stdout=self.out, stderr=self.err, env=env)
+        if not wait:
+            return self
+        until = time.time() + timeout
+        while time.time() < until:
+            text = open(os.path.join(self.folder, "out")).read()
+            found = re.search(r"listening on (https?)://[^:]*:(\d+)\n", text)
+            if found and ("CA pin" in text or "--tls-cert" in self.args or found[1] == "http"):
+                self.port = int(found[2])
+                pin = re.search(r"CA pin: (\S+)", text)
+                self.pin = pin[1] if pin else ""
+                self.ca = os.path.join(self.state, "tls/ca.crt")
+                key = os.path.join(self.state, "admin.key")
+                if os.path.exists(key):
+                    self.key = open(key).read().strip()
+                return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.03)
+        raise RuntimeError("the master did not start: " + self.errors())
+
+    def errors(self):
+        return open(os.path.join(self.folder, "err")).read()[-2000:]
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+
+    def stop(self, timeout=40):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                return self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                return -9
+        return self.process.returncode if self.process else None
+
+    def http(self, token=None, timeout=30):
+        return Http(self.port, self.ca, token or self.key, timeout)
+
+    def node(self, name, **caps):
+        return Node(self, name, caps)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.raw = status, headers, body
+        try:
+            self.json = json.loads(body)
+        except ValueError:
+            self.json = None
+
+    def __repr__(self):
+        return f"{self.status} {self.raw[:400]!r}"
+
+
+class Http:
+    """One kept-alive connection. Raises OSError or HTTPException when the network fails."""
+    contexts = {}
+
+    def __init__(self, port, ca, token, timeout=30):
+        self.port, self.token, self.timeout = port, token, timeout
+        if ca not in Http.contexts:
+            Http.contexts[ca] = ssl.create_default_context(cafile=ca)
+        self.context = Http.contexts[ca]
+        self.connection = None
+
+    def close(self):
+        if self.connection:
+            self.connection.close()
+        self.connection = None
+
+    def __call__(self, method, path, body=None, headers=None):
+        if self.connection is None:
+            self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=self.timeout)
+        send = {"Authorization": "Bearer " + self.token} if self.token else {}
+        if body is not None and not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+            send["Content-Type"] = "application/json"
+        send.update(headers or {})
+        try:
+            self.connection.request(method, path, body, send)
+            answer = self.connection.getresponse()
+            out = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            if answer.will_close:
+                self.close()
+            return out
+        except BaseException:
+            self.close()
+            raise
+
+
+class Node:
+    def __init__(self, master, name, caps):
+        self.master, self.name = master, name
+        self.caps = dict({"cores": 8, "memory_bytes": 1 << 34, "disk_bytes": 1 << 40, "max_jobs": 8}, **caps)
+        self.session, self.boot, self.beat = os.urandom(4).hex(), os.urandom(8).hex(), 0
+        answer = master.http()("POST", "/api/v1/nodes/register", {
+            "name": name, "nonce": os.urandom(12).hex(), "boot_id": self.boot, "capabilities": self.caps})
+        assert answer.status == 201, answer
+        self.id, self.token = answer.json["id"], answer.json["token"]
+        self.http = master.http(self.token, 70)
+        self.free = {k: self.caps[k] for k in ("cores", "memory_bytes", "disk_bytes", "encoder_sessions") if k in self.caps}
+
+    def post(self, verb, body):
+        return self.http("POST", f"/api/v1/nodes/{self.id}/{verb}", body)
+
+    def lease(self, wait=0, most=1, nonce=None, **free):
+        answer = self.post("lease", {"nonce": nonce or os.urandom(8).hex(), "max_jobs": most, "wait_s": wait,
+                                     "free": dict(self.free, slots=most, **free)})
+        assert answer.status == 200, answer
+        return answer.json["grants"]
+
+    def accept(self, grant):
+        return self.post("accept", {"job": grant["job"], "attempt": grant["attempt"]})
+
+    def result(self, grant, outcome="succeeded", **more):
+        return self.post("results", dict({"job": grant["job"], "attempt": grant["attempt"], "outcome": outcome}, **more))
+
+    def heartbeat(self, jobs=(), **more):
+        self.beat += 1
+        items = [dict({"job": g["job"], "attempt": g["attempt"]}, **({k: g[k] for k in ("progress", "mark") if k in g})) for g in jobs]
+        return self.post("heartbeat", dict({"session": self.session, "boot_id": self.boot, "beat": self.beat, "jobs": items}, **more))
+
+    def take(self, wait=5):
+        grants = self.lease(wait)
+        assert len(grants) == 1, grants
+        assert self.accept(grants[0]).status == 200
+        return grants[0]
+
+
+class Postgres:
+    """A private cluster on a unix socket and a loopback port, as an unprivileged user; ended by `stop`."""
+    def __init__(self, folder):
+        self.bin = sorted(p for p in (os.path.join("/usr/lib/postgresql", v, "bin") for v in os.listdir("/usr/lib/postgresql"))
+                          if os.path.exists(p + "/initdb"))[-1]
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+        self.user = "nobody" if os.geteuid() == 0 else None
+        if self.user:
+            os.chmod(os.path.dirname(folder), 0o755)
+            entry = pwd.getpwnam(self.user)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+        self.data = folder + "/data"
+        self.run([self.bin + "/initdb", "-D", self.data, "-U", "ffrtmp", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"])
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.start()
+        self.count = 0
+
+    def run(self, argv):
+        if self.user:
+            argv = ["runuser", "-u", self.user, "--"] + argv
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+    def start(self):
+        self.run([self.bin + "/pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.folder + "/log", "-o",
+                  f"-k {self.folder} -p {self.port} -h 127.0.0.1 -c max_connections=100 -c shared_buffers=128MB", "start"])
+
+    def stop(self, mode="immediate"):
+        self.run([self.bin + "/pg_ctl", "-D", self.data, "-w", "-m", mode, "stop"])
+
+    def database(self):
+        self.count += 1
+        name = f"q{self.count}"
+        subprocess.run([self.bin + "/createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ffrtmp", name], check=True)
+        return f"postgres://ffrtmp@127.0.0.1:{self.port}/{name}"
+
+
+def scratch(prefix):
+    return tempfile.mkdtemp(prefix="ffrtmp-" + prefix + "-")
+
+
+def eventually(check, timeout=30, step=0.1):
+    """The value of `check` once it is true; fails with the last value."""
+    until, value = time.time() + timeout, None
+    while time.time() < until:
+        value = check()
+        if value:
+            return value
+        time.sleep(step)
+    raise AssertionError(f"did not come true in {timeout} s: {value!r}")
