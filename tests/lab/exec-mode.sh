@@ -41,6 +41,8 @@ ffrtmp run --exec -q -- sh -c 'exit 23' || code=$?
 assert_eq 23 $code
 if [ "$LAB_VARIANT" != bare ]; then
     code=0
-    ffrtmp run --exec -q --memory-max 20M -- tail /dev/zero || code=$?
+    ffrtmp run --exec -q --job-id again --memory-max 20M -- tail /dev/zero || code=$?
     assert_eq 137 $code
+    # Nobody was left to remove its cgroup; the next one of that name takes its place.
+    ffrtmp run --exec -q --job-id again --memory-max 30M --require memory.max -- true
 fi
