@@ -17,32 +17,19 @@ constexpr size_t kGzipFrom = 1400;
 
 const char* title_of(int status) {
   switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 503:
-      return "Service Unavailable";
-    case 507:
-      return "Insufficient Storage";
-    default:
-      return "Internal Server Error";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 503: return "Service Unavailable";
+    case 507: return "Insufficient Storage";
+    default: return "Internal Server Error";
   }
 }
 
@@ -199,13 +186,11 @@ net::Response failure(const Error& error) {
     case store::Fault::read_only:
       log(Level::error, "database read-only", {{"error", error.message()}});
       return with_retry(problem(503, "", "the database cannot be written"));
-    case store::Fault::duplicate:
-      return problem(409, "", error.message());
+    case store::Fault::duplicate: return problem(409, "", error.message());
     case store::Fault::corrupt:
       log(Level::error, "database damaged", {{"error", error.message()}});
       return problem(500, "", "the database is damaged");
-    default:
-      break;
+    default: break;
   }
   if (error.errnum == ENOENT) return problem(404, "", error.step + " " + printable(error.object));
   if (error.errnum == EBUSY)

@@ -26,7 +26,9 @@ struct Attempt {
   std::vector<Fd> held;  ///< descriptors that the plan names by number
 };
 
-bool place_vanished(const Error& error) { return error.errnum == ENOENT || error.errnum == ENODEV || error.errnum == EOPNOTSUPP; }
+bool place_vanished(const Error& error) {
+  return error.errnum == ENOENT || error.errnum == ENODEV || error.errnum == EOPNOTSUPP;
+}
 
 /// systemd's name of the unit that this process runs in, if stopping that unit would end a child of ours.
 std::string own_unit(const Host& host) {

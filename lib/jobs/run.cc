@@ -146,10 +146,6 @@ Result<int> run_detached(const RunRequest& request, const Host& host, const JobS
   return code;
 }
 
-struct ExecContext {
-  RunListener* listener;
-};
-
 }  // namespace
 
 Result<int> run_job(const RunRequest& request, RunListener& listener) {
@@ -164,11 +160,10 @@ Result<int> run_job(const RunRequest& request, RunListener& listener) {
       return run_detached(request, host, store, listener);
     }
     case RunRequest::Mode::exec: {
-      ExecContext context{&listener};
       const auto tell = [](const Record& record, void* opaque) {
-        static_cast<ExecContext*>(opaque)->listener->started(record);
+        static_cast<RunListener*>(opaque)->started(record);
       };
-      auto job = launch(request, host, store, std::nullopt, tell, &context);
+      auto job = launch(request, host, store, std::nullopt, tell, &listener);
       return std::unexpected(job.error());
     }
     case RunRequest::Mode::foreground: break;

@@ -348,8 +348,7 @@ class HttpServer final : public Server {
         return self->dispatch(connection, *static_cast<std::shared_ptr<ExchangeImpl>*>(*context));
       case ExchangeImpl::Step::handling:
         return MHD_YES;  // resumed for another reason: the answer is not there yet
-      case ExchangeImpl::Step::answered:
-        return self->queue(connection, exchange);
+      case ExchangeImpl::Step::answered: return self->queue(connection, exchange);
     }
     return MHD_NO;
   }

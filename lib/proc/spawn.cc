@@ -37,7 +37,6 @@ constexpr const char* kStageText[] = {
     "starting the workload",
     kEnteringCgroup,
     kEnteringCgroup,
-
     "making a session",
     "making a process group",
     "changing to folder",

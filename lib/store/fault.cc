@@ -10,18 +10,12 @@ Fault fault_of(const Error& error) {
     case EAGAIN:
     case ETIMEDOUT:
     case ECONNREFUSED:
-    case ECONNRESET:
-      return Fault::unavailable;
-    case ENOSPC:
-      return Fault::full;
-    case EROFS:
-      return Fault::read_only;
-    case EEXIST:
-      return Fault::duplicate;
-    case EUCLEAN:
-      return Fault::corrupt;
-    default:
-      return Fault::other;
+    case ECONNRESET: return Fault::unavailable;
+    case ENOSPC: return Fault::full;
+    case EROFS: return Fault::read_only;
+    case EEXIST: return Fault::duplicate;
+    case EUCLEAN: return Fault::corrupt;
+    default: return Fault::other;
   }
 }
 

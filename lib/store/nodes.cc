@@ -135,8 +135,7 @@ Status change_node(Tx& tx, const std::string& id, NodeVerb verb, const std::stri
       case NodeVerb::uncordon:
         return {"UPDATE nodes SET cordoned = 0, draining = 0, recent_failures = '', note = ?2 WHERE id = ?1",
                 "node.uncordoned"};
-      default:
-        return {"UPDATE nodes SET revoked = 1, note = ?2 WHERE id = ?1", "node.revoked"};
+      default: return {"UPDATE nodes SET revoked = 1, note = ?2 WHERE id = ?1", "node.revoked"};
     }
   }();
   TRY_OK(tx.later(change.sql, {id, note}));

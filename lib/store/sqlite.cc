@@ -28,23 +28,16 @@ constexpr size_t kStatements = 256;
 
 int errno_of(int code) {
   switch (code & 0xff) {
-    case SQLITE_FULL:
-      return ENOSPC;
+    case SQLITE_FULL: return ENOSPC;
     case SQLITE_READONLY:
-    case SQLITE_PERM:
-      return EROFS;
+    case SQLITE_PERM: return EROFS;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return EAGAIN;
-    case SQLITE_CONSTRAINT:
-      return EEXIST;
+    case SQLITE_LOCKED: return EAGAIN;
+    case SQLITE_CONSTRAINT: return EEXIST;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return EUCLEAN;
-    case SQLITE_IOERR:
-      return EIO;
-    default:
-      return EPROTO;  // our own SQL is wrong
+    case SQLITE_NOTADB: return EUCLEAN;
+    case SQLITE_IOERR: return EIO;
+    default: return EPROTO;  // our own SQL is wrong
   }
 }
 

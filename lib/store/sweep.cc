@@ -12,16 +12,14 @@ Status expire(Tx& tx, queue::Board& board, const Periods& periods, Job& job, que
     case queue::Due::offer:
       TRY_OK(end_attempt(tx, job, job.attempt, "withdrawn", "not accepted in time", ""));
       return requeue(tx, board, job, tx.now(), "the offer was not accepted in time");
-    case queue::Due::lease:
-      return lose_attempt(tx, board, periods, job, "its node fell silent", true);
+    case queue::Due::lease: return lose_attempt(tx, board, periods, job, "its node fell silent", true);
     case queue::Due::progress:
       TRY_OK(end_attempt(tx, job, job.attempt, "failed", "no progress", ""));
       return fail_attempt(tx, board, periods, job, "stall", "no progress within its limit", "");
     case queue::Due::run:
       TRY_OK(end_attempt(tx, job, job.attempt, "failed", "run time exceeded", ""));
       return fail_attempt(tx, board, periods, job, "deadline", "it ran longer than its limit", "");
-    case queue::Due::nothing:
-      break;
+    case queue::Due::nothing: break;
   }
   return {};
 }

@@ -2,12 +2,13 @@
 //
 // usage: launch ROUNDS COLD_ROUNDS PAUSE_MS < ways
 //   Each line of standard input is a way: its name, then its argv, separated by tabs.
-// Output, a line a way and regime:  NAME <tab> loop|cold <tab> p10_ns <tab> p50_ns <tab> p99_ns <tab> samples <tab> failed
+// Output, a line a way and regime:  NAME <tab> loop|cold <tab> p10_ns <tab> p50_ns <tab> p99_ns <tab> samples
+// <tab> failed
 //
-// The ways take turns in an order that changes with every round, so that whatever else the machine does hits all
-// alike. "loop" starts one right after the other; "cold" pauses before each, because some costs (an RCU grace
-// period when a PID is moved into a cgroup, caches) show only on a machine that was idle. vfork: the launcher's
-// own size must not count.
+// The ways take turns in an order that changes with every round, so that whatever else the machine does hits
+// all alike. "loop" starts one right after the other; "cold" pauses before each, because some costs (an RCU
+// grace period when a PID is moved into a cgroup, caches) show only on a machine that was idle. vfork: the
+// launcher's own size must not count.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -72,8 +73,9 @@ double percentile(std::vector<double> samples, double p) {
   return samples[at];
 }
 
-/// Precedence for us and all that we start, where we may: what else the machine does should disturb little, and all
-/// ways alike. Where the kernel groups tasks by session (autogroup), it is the group's nice value that counts.
+/// Precedence for us and all that we start, where we may: what else the machine does should disturb little,
+/// and all ways alike. Where the kernel groups tasks by session (autogroup), it is the group's nice value
+/// that counts.
 void take_precedence() {
   if (setpriority(PRIO_PROCESS, 0, -20) != 0 || setsid() < 0) return;
   prctl(PR_SET_PDEATHSIG, SIGTERM);  // Ctrl-C no longer reaches us, but ends the script
@@ -120,7 +122,8 @@ int main(int argc, char** argv) {
     for (const size_t i : order)
       for (int again = 0; again < 4; again++) {
         sample(ways[i], 0, streams);
-        if (again == 0 && !ways[i].samples[0].empty()) ways[i].samples[0].pop_back();  // paid for its neighbour
+        if (again == 0 && !ways[i].samples[0].empty())
+          ways[i].samples[0].pop_back();  // paid for its neighbour
       }
   }
   for (int round = 0; round < cold_rounds; round++) {
@@ -133,6 +136,6 @@ int main(int argc, char** argv) {
   for (const auto& way : ways)
     for (int regime = 0; regime < 2; regime++)
       printf("%s\t%s\t%.0f\t%.0f\t%.0f\t%zu\t%d\n", way.name.c_str(), regime ? "cold" : "loop",
-             percentile(way.samples[regime], 10), percentile(way.samples[regime], 50), percentile(way.samples[regime], 99), way.samples[regime].size(),
-             way.failed[regime]);
+             percentile(way.samples[regime], 10), percentile(way.samples[regime], 50),
+             percentile(way.samples[regime], 99), way.samples[regime].size(), way.failed[regime]);
 }

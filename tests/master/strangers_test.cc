@@ -74,17 +74,10 @@ TEST_CASE("a hundred thousand broken requests are refused in words") {
     for (unsigned edits = 1 + rng() % 4; edits > 0; edits--) {
       const size_t at = rng() % text.size();
       switch (rng() % 4) {
-        case 0:
-          text[at] = static_cast<char>(rng());
-          break;
-        case 1:
-          text.erase(at, rng() % 8);
-          break;
-        case 2:
-          text.insert(at, 1, "{}[]\",:0-e"[rng() % 10]);
-          break;
-        default:
-          text.insert(at, text.substr(rng() % text.size(), rng() % 20));
+        case 0: text[at] = static_cast<char>(rng()); break;
+        case 1: text.erase(at, rng() % 8); break;
+        case 2: text.insert(at, 1, "{}[]\",:0-e"[rng() % 10]); break;
+        default: text.insert(at, text.substr(rng() % text.size(), rng() % 20));
       }
       if (text.empty()) text = "{";
     }

@@ -11,7 +11,7 @@ TEST_CASE("sizes are powers of 1024, exact, and bounded") {
   CHECK(parse_bytes("1048576")->count == 1048576);
   CHECK(parse_bytes("8388607T")->count == 8388607ull << 40);
   for (const std::string bad : {"", "G", "-1", "0", "0.0000000001G", "1.G", "2GG", "two", "9999999999999T",
-                          "18446744073709551616", "1e9", "0x10", " "})
+                                "18446744073709551616", "1e9", "0x10", " "})
     CHECK_MESSAGE(!parse_bytes(bad), bad);
 }
 
