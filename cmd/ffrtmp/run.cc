@@ -70,7 +70,7 @@ Result<std::vector<Limit>> read_limits(const Arguments& arguments) {
       const bool other_disk = limit->kind == LimitKind::io_max &&
                               std::get<IoMax>(other.value).device != std::get<IoMax>(limit->value).device;
       if (!other_disk)
-        return bad_input(other.origin + " and " + limit->origin + " say the same thing;", "",
+        return bad_input(other.origin + " and " + limit->origin + " say the same thing", "",
                          "give one of them");
     }
     flags.push_back(std::move(*limit));
@@ -192,7 +192,7 @@ Result<RunRequest> read_request(const Arguments& arguments) {
     return bad_input("put the command after --, as in",
                      "ffrtmp run -- " + shell_quote(arguments.positionals));
   if (arguments.command.empty())
-    return bad_input("no command;", "", "ffrtmp run [options] -- COMMAND [ARG...]");
+    return bad_input("no command", "", "ffrtmp run [options] -- COMMAND [ARG...]");
   TRY_OK(check_modes(arguments));
   RunRequest out;
   out.argv = arguments.command;

@@ -215,6 +215,7 @@ Error error_of(const Report& report, const SpawnPlan& plan) {
       error.object = plan.program;
       error.exit = report.errnum == ENOENT ? ExitCode::not_found : ExitCode::not_executable;
       if (report.errnum == ENOENT) error.hint = "its interpreter or loader is missing";
+      if (report.errnum == ENOMEM) error.hint = "is its memory limit too small to start it?";
       break;
     default: break;
   }

@@ -96,7 +96,7 @@ TEST_CASE("a typing error finds its word and nonsense finds none") {
 TEST_CASE("an error is one line that tells step, object, cause and remedy") {
   const Error error{"opening", "/a", ENOENT, "look elsewhere", ExitCode::ours};
   CHECK(error.message() == "opening /a: No such file or directory; look elsewhere");
-  CHECK(Error{"no command;", "", 0, "", ExitCode::ours}.message() == "no command;");
+  CHECK(Error{"no command", "", 0, "", ExitCode::ours}.message() == "no command");
   // Names of files and words of operators get into all three: none may drive the terminal.
   const Error hostile{"in a\nb", "c\x1b[2J", EINVAL, "there are d\r\ne", ExitCode::ours};
   for (const char c : hostile.message()) CHECK(static_cast<unsigned char>(c) >= 0x20);
