@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <span>
 
 #include "sys/text.h"
 #include "verb.h"
@@ -33,6 +34,16 @@ Error unknown_option(const Verb& verb, const std::string& word) {
           ExitCode::ours};
 }
 
+/// Whether the words before "--" may mean this option. Only such options are declared to CLI11: declaring all
+/// of them took half of the instructions of a whole launch.
+bool mentioned(const OptionSpec& spec, std::span<const std::string> words) {
+  const std::string name = std::string("--") + spec.name;
+  return std::ranges::any_of(words, [&](const std::string& word) {
+    if (word.starts_with(name) && (word.size() == name.size() || word[name.size()] == '=')) return true;
+    return spec.letter && word.starts_with("-") && !word.starts_with("--") && word.contains(spec.letter);
+  });
+}
+
 }  // namespace
 
 Result<Arguments> parse_arguments(const Verb& verb, const std::vector<std::string>& words) {
@@ -46,6 +57,7 @@ Result<Arguments> parse_arguments(const Verb& verb, const std::vector<std::strin
   app.set_help_flag("");
   app.allow_extras();
   for (const auto& spec : verb.options) {
+    if (!mentioned(spec, {words.begin(), dashes})) continue;
     const std::string name = spec.name;
     const std::string flags = (spec.letter ? std::string("-") + spec.letter + "," : "") + "--" + name;
     if (!spec.value) {
