@@ -74,7 +74,10 @@ std::string zsh_script() {
       out += " '*:job:($(ffrtmp ps --all 2>/dev/null | awk '\\''NR > 1 {print $1}'\\''))'";
     out += " ;;\n";
   }
-  return out + "  esac\n}\ncompdef _ffrtmp ffrtmp\n";
+  // Sourced, it registers itself; found in fpath, it is the body of the function, called for the first time.
+  return out +
+         "  esac\n}\nif [[ ${funcstack[1]} == _ffrtmp ]]; then _ffrtmp \"$@\"; else compdef _ffrtmp ffrtmp; "
+         "fi\n";
 }
 
 std::string fish_script() {
