@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "jobs/media.h"
 #include "jobs/result.h"
 #include "jobs/tail.h"
@@ -51,8 +53,11 @@ Usage live_usage(const Host& host, const StoredJob& job) {
 }
 
 Duration age_of(const StoredJob& job) {
-  if (job.result && job.result->contains("duration_s") && (*job.result)["duration_s"].is_number())
-    return Duration(static_cast<int64_t>((*job.result)["duration_s"].get<double>() * 1e9));
+  if (job.result)
+    if (const Json& seconds = at_or_null(*job.result, "duration_s"); seconds.is_number()) {
+      constexpr double kCentury = 3.2e9;  // others may have written there: only what fits is converted
+      return Duration(static_cast<int64_t>(std::clamp(seconds.get<double>(), 0.0, kCentury) * 1e9));
+    }
   return Duration(std::max<int64_t>(0, wall_now().ns - job.record.started_at.ns));
 }
 

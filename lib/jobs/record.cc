@@ -3,7 +3,7 @@
 namespace ffrtmp {
 
 namespace {
-constexpr int kSchema = 1;
+constexpr unsigned kSchema = 1;
 }
 
 Leaf leaf_of(const Host& host, const Record& record) {
@@ -50,7 +50,7 @@ Result<Record> record_from_json(const Json& json) {
   const auto wrong = [](const char* what) { return bad_input("not a job record:", what); };
   if (!json.is_object()) return wrong("not an object");
   try {  // nlohmann reports wrong types of present keys by exception; none leaves this function
-    if (json.value("schema", 0) != kSchema) return wrong("unknown schema");
+    if (whole_or(json, "schema", 0) != kSchema) return wrong("unknown schema");
     Record out;
     out.job_id = json.value("job_id", "");
     out.mode = json.value("mode", "run");
@@ -68,7 +68,7 @@ Result<Record> record_from_json(const Json& json) {
       out.timeout_s = json["timeout_s"].get<double>();
     out.leaf_name = json.value("leaf", "");
     for (const auto& item : json.value("cgroups", Json::array()))
-      out.cgroups.push_back({item.value("mount", ""), item.value("path", ""), item.value("id", uint64_t{0})});
+      out.cgroups.push_back({item.value("mount", ""), item.value("path", ""), whole_or(item, "id", 0)});
     out.receipt = receipt_from_json(json.value("receipt", Json()));
     if (out.job_id.empty()) return wrong("no job id");
     return out;

@@ -20,6 +20,11 @@ std::string text_or(const Json& json, const std::string& key, const std::string&
   return value.is_string() ? value.get<std::string>() : otherwise;
 }
 
+uint64_t whole_or(const Json& json, const std::string& key, uint64_t otherwise) {
+  const Json& value = at_or_null(json, key);
+  return value.is_number_unsigned() ? value.get<uint64_t>() : otherwise;
+}
+
 std::string dump_json(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
