@@ -12,6 +12,7 @@
 #include "cgroup/host.h"
 #include "cgroup/leaf.h"
 #include "cgroup/placement.h"
+#include "jobs/adoption.h"
 #include "jobs/job_id.h"
 #include "jobs/result.h"
 #include "sys/file.h"
@@ -243,6 +244,8 @@ void JobStore::sweep(const std::string& except) const {
     if (id == except || !is_over(job.state)) continue;
     Leaf leaf = leaf_of(host, job.record);
     if (!leaf.populated()) (void)leaf.remove();
+    if (job.record.mode == "attach" && job.record.boot_id == boot_id())
+      if (const auto folder = open_folder(id)) clear_away(host, *folder);
     if (job.state == JobState::lost && !job.record.keep) {
       (void)forget(id);
       continue;
