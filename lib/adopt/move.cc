@@ -107,7 +107,7 @@ Status move_tree(const Host& host, const ProcessIdentity& root, const std::strin
           send_stranger_home(dir, process->pid());
           continue;
         }
-        if (!moved) {
+        if (!moved && moved.error().errnum != ESRCH) {  // ESRCH: it is on its way out
           Error error = moved.error();
           error.step =
               "moving process " + std::to_string(process->pid()) + " into " + dir.path + ": " + error.step;

@@ -41,7 +41,7 @@ std::vector<ThreadRef> threads_of(const ProcessRef& process) {
   if (!tasks) return out;
   for (const auto& name : folders_in(tasks->get())) {
     const auto stat = parse_stat(read_or_empty(tasks->get(), name + "/stat"));
-    if (stat && !stat->zombie()) out.push_back({stat->pid, stat->start_ticks});
+    if (stat && !stat->zombie() && !stat->exiting()) out.push_back({stat->pid, stat->start_ticks});
   }
   // The folder was the process's own if that lives now: its number was not free in between.
   if (!process.alive()) out.clear();
