@@ -99,6 +99,9 @@ bool may_write(const Host& host, const Survey& survey, const std::set<Controller
 /// What this user could not take back.
 std::vector<std::string> irreversible(const Host& host, const Survey& survey, const Plan& plan) {
   std::vector<std::string> out;
+  if (plan.way == Way::leaf && host.systemd && survey.strangers == 0 && !survey.place.unit.empty())
+    out.push_back("systemd ends " + survey.place.unit +
+                  " when its last process has left: there will be nothing to go back to");
   if (host.uid == 0) return out;
   for (const auto& limit : plan.limits) {
     const auto* nice = std::get_if<Nice>(&limit.value);

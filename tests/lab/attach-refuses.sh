@@ -33,7 +33,7 @@ if [ "$LAB_VARIANT" != root ]; then
     exit 0
 fi
 scope="docker-$(printf 'a%.0s' {1..64}).scope"
-systemd-run --quiet --scope --unit="$scope" sleep 200 &
+systemd-run --quiet --scope --unit="$scope" sh -c "sleep 200; :" &
 wait_for 10 pgrep -x sleep
 wait_for 10 sh -c "grep -q docker- /proc/\$(pgrep -x sleep | head -n 1)/cgroup"
 pid=$(pgrep -x sleep | head -n 1)
@@ -46,7 +46,7 @@ assert_eq "$before" "$(cgroup_of "$pid")" "moved out of a container"
 jq -e '.receipt.limits | map({(.limit): .strength}) | add == {"memory.max": "none", "nice": "enforced"}' job >/dev/null || fail "$(cat job)"
 jq -e '.receipt.limits[] | select(.limit == "memory.max") | .why | contains("docker")' job >/dev/null || fail "$(cat job)"
 ffrtmp detach c1
-# --move overrides.
+# --move overrides. (The scope lives on with the shell that is left in it.)
 ffrtmp attach --pid "$pid" --job-id c2 --once --move --memory-max 100M 2>err || fail "$(cat err)"
 grep -q ffrtmp-jobs.scope/c2 "/proc/$pid/cgroup" || fail "--move did not move it"
 ffrtmp detach c2
