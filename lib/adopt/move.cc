@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <set>
 
 #include "cgroup/kernel_files.h"
 #include "proc/cpu_set.h"
@@ -54,9 +54,10 @@ ThreadStep affinities(const ProcessRef& process) {
 void keep_affinity(const ThreadStep& kept) {
   const auto process = ProcessRef::open(kept.process);
   if (!process) return;
-  const auto living = threads_of(*process);
+  const auto list = threads_of(*process);
+  const std::set<ThreadRef> living(list.begin(), list.end());
   for (const auto& [thread, before] : kept.threads) {
-    if (std::ranges::find(living, thread) == living.end()) continue;
+    if (!living.contains(thread)) continue;
     const auto now = read_thread(ThreadSetting::affinity, thread.tid);
     // Refused where the new place has none of those CPUs: then the place decides.
     if (now && *now != before) (void)write_thread(ThreadSetting::affinity, thread.tid, before);

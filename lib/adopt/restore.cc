@@ -70,11 +70,6 @@ std::vector<ProcessRef> concerned(const Host& host, const std::vector<Step>& ste
   return out;
 }
 
-bool lives_in(const ProcessRef& process, const ThreadRef& thread) {
-  const auto threads = threads_of(process);
-  return std::ranges::find(threads, thread) != threads.end();
-}
-
 bool within(const std::string& path, const std::string& above) {
   return path == above || path.starts_with(above + "/");
 }
@@ -314,10 +309,10 @@ std::vector<Conflict> conflicts(const Host& host, const std::vector<Step>& steps
       const auto process =
           threads->after.empty() ? sys_error("", "", ESRCH) : ProcessRef::open(threads->process);
       const std::string name(thread_setting_name(threads->setting));
+      const auto list = process ? threads_of(*process) : std::vector<ThreadRef>{};
+      const std::set<ThreadRef> living(list.begin(), list.end());
       for (const auto& [thread, before] : threads->threads) {
-        if (!process || !judged.insert(name + std::to_string(thread.tid)).second ||
-            !lives_in(*process, thread))
-          continue;
+        if (!living.contains(thread) || !judged.insert(name + std::to_string(thread.tid)).second) continue;
         const auto now = read_thread(threads->setting, thread.tid);
         if (now && *now != threads->after && *now != before)
           out.push_back({name + " of thread " + std::to_string(thread.tid), *now, threads->after, before});

@@ -88,7 +88,17 @@ Status check_something(const std::vector<Limit>& asked, const std::vector<Receip
   return bad_input("nothing of what was asked can be put in force:", why);
 }
 
-void note_place(const Survey& survey, const Plan& plan, Receipt& receipt) {
+/// Where everything runs at the top of the hierarchy, each thread there weighs as much as a whole cgroup.
+bool weighed_by_thread(const Host& host, const Survey& survey, const Plan& plan) {
+  const Hierarchy* cpu = host.of(Controller::cpu);
+  const CgroupLine* line = cpu ? line_of(survey.cgroups, *cpu) : nullptr;
+  const bool asked =
+      plan.placement.controllers.contains(Controller::cpu) || (cpu && cpu->dialect == Dialect::v2);
+  return plan.way == Way::leaf && line && line->path == "/" && asked &&
+         std::ranges::find(plan.limits, LimitKind::cpu_weight, &Limit::kind) == plan.limits.end();
+}
+
+void note_place(const Host& host, const Survey& survey, const Plan& plan, Receipt& receipt) {
   receipt.notes.push_back("belonged to " +
                           (survey.container.empty() ? describe(survey.place) : survey.container) + "; " +
                           plan.why);
@@ -96,6 +106,11 @@ void note_place(const Survey& survey, const Plan& plan, Receipt& receipt) {
     receipt.notes.push_back(
         "memory that it had before stays charged to its old cgroup: the limit counts what it takes from now "
         "on");
+  if (weighed_by_thread(host, survey, plan))
+    receipt.notes.push_back(
+        "for CPU time under contention it now counts as one cgroup (weight 100), and no more thread by "
+        "thread: "
+        "--cpu-weight gives it more");
   for (const auto& text : plan.irreversible) receipt.notes.push_back(text);
 }
 
@@ -183,7 +198,7 @@ Result<AdoptedJob> adopt(const Host& host, const JobStore& store, const AdoptReq
   if (auto some = check_something(plan.limits, applied->receipt.rows); !some)
     return give_up(some.error(), journal->steps());
   record.receipt = std::move(applied->receipt);
-  note_place(found, plan, record.receipt);
+  note_place(host, found, plan, record.receipt);
   show_leaf(applied->standing.leaf, record);
   if (auto written = folder.write_record(record); !written) return give_up(written.error(), journal->steps());
   return adopted(std::move(record), std::move(folder), std::move(applied->standing.leaf),
@@ -268,7 +283,7 @@ Result<Record> change_job(const Host& host, const JobStore& store, const std::st
     rows = applied->receipt.rows;
     record.receipt.placement = applied->receipt.placement;
     record.receipt.unit = applied->receipt.unit;
-    note_place(found, plan, record.receipt);
+    note_place(host, found, plan, record.receipt);
     show_leaf(applied->standing.leaf, record);
   } else {
     auto changed = change_limits(host, *record.workload, job_id, standing, request, journal);
