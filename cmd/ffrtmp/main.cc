@@ -14,8 +14,9 @@
 namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
-  static const std::vector<const Verb*> all = {&kRunVerb,  &kPsVerb,   &kStatusVerb,   &kWaitVerb,
-                                               &kLogsVerb, &kStopVerb, &kProfilesVerb, &kCompletionVerb};
+  static const std::vector<const Verb*> all = {
+      &kRunVerb,    &kAttachVerb, &kDetachVerb, &kSetVerb,  &kPauseVerb,    &kResumeVerb,    &kPsVerb,
+      &kStatusVerb, &kWaitVerb,   &kLogsVerb,   &kStopVerb, &kProfilesVerb, &kCompletionVerb};
   return all;
 }
 
@@ -24,7 +25,8 @@ namespace {
 std::string front_page() {
   std::string out = "ffrtmp " FFRTMP_VERSION
                     " - runs FFmpeg and GStreamer inside resource limits, and owns nothing\n\n"
-                    "  ffrtmp run --cpu-max 150% --memory-max 2G -- ffmpeg -i in.mp4 out.mp4\n\n";
+                    "  ffrtmp run --cpu-max 150% --memory-max 2G -- ffmpeg -i in.mp4 out.mp4\n"
+                    "  ffrtmp attach --pid 4711 --cpu-max 150% --memory-max 2G\n\n";
   for (const Verb* verb : verbs()) {
     std::string left = std::string("  ") + verb->name;
     left.resize(14, ' ');

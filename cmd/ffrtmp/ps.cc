@@ -35,12 +35,12 @@ Result<int> ps_verb(const Arguments& arguments) {
     std::string shown = shell_quote(command);
     constexpr size_t kWidest = 60;
     if (shown.size() > kWidest) shown = shown.substr(0, kWidest - 3) + "...";
-    rows.push_back({job.record.job_id, std::string(job_state_name(job.state)), pid,
-                    job.record.receipt.placement, cpu_text(usage, age),
-                    usage.memory_bytes ? format_bytes(Bytes{*usage.memory_bytes}) : "-", format_duration(age),
-                    shown});
+    rows.push_back({job.record.job_id, std::string(job_state_text(job)), pid, job.record.receipt.placement,
+                    cpu_text(usage, age), usage.memory_bytes ? format_bytes(Bytes{*usage.memory_bytes}) : "-",
+                    format_duration(age), shown});
     list.push_back({{"job_id", job.record.job_id},
                     {"state", job_state_name(job.state)},
+                    {"paused", job.paused},
                     {"identity", job.record.workload ? to_json(*job.record.workload) : Json(nullptr)},
                     {"placement", job.record.receipt.placement},
                     {"cgroup", job.record.receipt.cgroup},

@@ -43,6 +43,8 @@ Result<int> status_verb(const Arguments& arguments) {
     Json out = {{"schema", 1},
                 {"job_id", record.job_id},
                 {"state", job_state_name(job.state)},
+                {"mode", record.mode},
+                {"paused", job.paused},
                 {"command", command},
                 {"workdir", record.workdir},
                 {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
@@ -66,7 +68,7 @@ Result<int> status_verb(const Arguments& arguments) {
   };
   line("command", shell_quote(command));
   line("state",
-       std::string(job_state_name(job.state)) +
+       std::string(job_state_text(job)) +
            (job.state == JobState::unobserved ? ": it runs, but its exit code will not be recorded" : ""));
   line("started",
        rfc3339(record.started_at) + ", " + format_duration(age_of(job)) + (job.result ? " long" : " ago"));

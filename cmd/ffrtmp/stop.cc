@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "jobs/adoption.h"
 #include "jobs/exit_meaning.h"
 #include "jobs/live.h"
 #include "print.h"
@@ -33,6 +34,7 @@ Result<int> stop_verb(const Arguments& arguments) {
     print_err("ffrtmp: job " + id + " has ended already\n");
     return 0;
   }
+  wake_job(host, job);  // frozen, it would hear none of it
   // Said before it is done, so that whoever records the end knows who asked for it.
   if (auto dir = open_dir(AT_FDCWD, job.folder)) {
     const Json said = {{"at", rfc3339(wall_now())}, {"by_uid", ::getuid()}};

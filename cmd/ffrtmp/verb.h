@@ -54,7 +54,7 @@ std::string help_text(const Verb& verb);
 /// The one argument that verbs about a job take.
 Result<std::string> one_job(const Arguments& arguments);
 
-extern const Verb kRunVerb, kPsVerb, kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb,
-    kCompletionVerb;
+extern const Verb kRunVerb, kAttachVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb, kPsVerb, kStatusVerb,
+    kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCompletionVerb;
 
 }  // namespace ffrtmp

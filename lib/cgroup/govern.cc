@@ -45,33 +45,7 @@ bool apply_in_cgroup(const Base* base, const Leaf* leaf, const Limit& limit, Rec
     row.why = written.error().message();
     return false;
   }
-  const auto in_force = files.read(dir->fd.get(), "", limit);
-  if (!in_force || !*in_force) {
-    row.why = in_force ? "written, but reads back as no limit"
-                       : "written, but cannot be read back: " + in_force.error().message();
-    return false;
-  }
-  row.in_force = shown(limit.kind, **in_force);
-  const auto effective = effective_limit(files, dir->fd.get(), dir->depth(), limit);
-  if (effective && *effective) row.effective = shown(limit.kind, **effective);
-  row.mechanism = dialect_mechanism(*dir, files.file(limit.kind));
-  const std::string without_effect = files.without_effect(limit.kind);
-  // Memory limits are rounded down to whole pages by the kernel; that is as asked.
-  const auto* asked_bytes = std::get_if<Bytes>(&limit.value);
-  const auto* got_bytes = std::get_if<Bytes>(&**in_force);
-  const bool same =
-      **in_force == limit.value || (asked_bytes && got_bytes && got_bytes->count <= asked_bytes->count &&
-                                    asked_bytes->count - got_bytes->count < 65536);
-  row.strength = same && without_effect.empty() ? Strength::enforced : Strength::advisory;
-  if (!without_effect.empty())
-    row.why = without_effect;
-  else if (!same)
-    row.why = "the kernel made another value of it";
-  else if (row.effective.raw != row.in_force.raw && !row.effective.raw.empty())
-    row.why = "a cgroup above is tighter";
-  else if (limit.kind == LimitKind::io_max && dir->hierarchy.dialect == Dialect::v1)
-    row.why = "cgroup v1 throttles direct and read I/O only, not buffered writes";
-  return true;
+  return read_back(*dir, limit, row);
 }
 
 void plan_ionice(const IoPriority& priority, PlannedRow& planned, SpawnPlan& plan) {
@@ -80,9 +54,9 @@ void plan_ionice(const IoPriority& priority, PlannedRow& planned, SpawnPlan& pla
   planned.row.mechanism = "ioprio_set";
 }
 
-/// The next best thing for a limit that no cgroup holds. What several limits want to set, the first one sets:
-/// an explicit --nice outranks the nice value that stands in for a weight, so explicit ones come first.
-void plan_fallback(const Limit& limit, PlannedRow& planned, SpawnPlan& plan) {
+}  // namespace
+
+void plan_on_ladder(const Limit& limit, PlannedRow& planned, SpawnPlan& plan, const LadderOf& of) {
   auto& row = planned.row;
   row.mechanism = "none";
   switch (limit.kind) {
@@ -107,15 +81,15 @@ void plan_fallback(const Limit& limit, PlannedRow& planned, SpawnPlan& plan) {
       planned.settings = {Setting::nice};
       row.mechanism = "setpriority";
       // Batch work also gives up its wake-up preemption of interactive tasks.
-      if (weight < 100) plan.batch = true, planned.settings.push_back(Setting::batch);
+      if (weight < 100 && !of.running) plan.batch = true, planned.settings.push_back(Setting::batch);
       // In a session of its own the nice value would compete with nobody under autogroup (sched(7)).
-      if (plan.own_session)
+      if (plan.own_session && !of.running)
         plan.autogroup = std::to_string(*plan.nice), planned.settings.push_back(Setting::autogroup);
       return;
     }
     case LimitKind::cpuset:
     case LimitKind::cpu_max: {
-      auto allowed = affinity_of(0);
+      auto allowed = affinity_of(of.pid);
       if (!allowed) return;
       CpuList wanted =
           limit.kind == LimitKind::cpuset ? std::get<CpuList>(limit.value) : plan.affinity.value_or(*allowed);
@@ -134,6 +108,7 @@ void plan_fallback(const Limit& limit, PlannedRow& planned, SpawnPlan& plan) {
       return;
     }
     case LimitKind::memory_max:
+      if (of.running) return;  // below what it has, its next allocation would fail
       plan.data_limit = std::get<Bytes>(limit.value).count;
       planned.settings = {Setting::data_limit};
       row.mechanism = "RLIMIT_DATA";
@@ -158,10 +133,52 @@ void plan_fallback(const Limit& limit, PlannedRow& planned, SpawnPlan& plan) {
   }
 }
 
-}  // namespace
+bool read_back(const CgroupDir& dir, const Limit& limit, ReceiptRow& row) {
+  const Knobs& files = knobs(dir.hierarchy.dialect);
+  const auto in_force = files.read(dir.fd.get(), "", limit);
+  if (!in_force || !*in_force) {
+    row.why = in_force ? "written, but reads back as no limit"
+                       : "written, but cannot be read back: " + in_force.error().message();
+    return false;
+  }
+  row.in_force = shown(limit.kind, **in_force);
+  const auto effective = effective_limit(files, dir.fd.get(), dir.depth(), limit);
+  if (effective && *effective) row.effective = shown(limit.kind, **effective);
+  row.mechanism = dialect_mechanism(dir, files.file(limit.kind));
+  const std::string without_effect = files.without_effect(limit.kind);
+  // Memory limits are rounded down to whole pages by the kernel; that is as asked.
+  const auto* asked_bytes = std::get_if<Bytes>(&limit.value);
+  const auto* got_bytes = std::get_if<Bytes>(&**in_force);
+  const bool same =
+      **in_force == limit.value || (asked_bytes && got_bytes && got_bytes->count <= asked_bytes->count &&
+                                    asked_bytes->count - got_bytes->count < 65536);
+  row.strength = same && without_effect.empty() ? Strength::enforced : Strength::advisory;
+  if (!without_effect.empty())
+    row.why = without_effect;
+  else if (!same)
+    row.why = "the kernel made another value of it";
+  else if (row.effective.raw != row.in_force.raw && !row.effective.raw.empty())
+    row.why = "a cgroup above is tighter";
+  else if (limit.kind == LimitKind::io_max && dir.hierarchy.dialect == Dialect::v1)
+    row.why = "cgroup v1 throttles direct and read I/O only, not buffered writes";
+  return true;
+}
 
 int nice_of_weight(unsigned weight) {
   return std::clamp(static_cast<int>(std::lround(-std::log(weight / 100.0) / std::log(1.25))), -20, 19);
+}
+
+std::vector<size_t> writing_order(const std::vector<Limit>& limits, bool v1_memory) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < limits.size(); i++) order.push_back(i);
+  std::ranges::stable_sort(order, {}, [&](size_t i) {
+    const LimitKind kind = limits[i].kind;
+    return !controller_of(kind)                       ? 0
+           : kind == LimitKind::cpuset                ? 1
+           : v1_memory && kind == LimitKind::swap_max ? 3
+                                                      : 2;
+  });
+  return order;
 }
 
 Governed apply_limits(const Base* base, const Leaf* leaf, const std::vector<Limit>& limits, SpawnPlan& plan) {
@@ -173,21 +190,10 @@ Governed apply_limits(const Base* base, const Leaf* leaf, const std::vector<Limi
     row.asked = shown(limits[i].kind, limits[i].value);
     row.origin = limits[i].origin;
   }
-  // Settings of the process itself first: they outrank what stands in for a cgroup limit. v1's swap limit
-  // counts memory too, so it comes after the memory limit there; v2's comes before it.
-  std::vector<size_t> order;
-  for (size_t i = 0; i < limits.size(); i++) order.push_back(i);
   const CgroupDir* memory = leaf ? leaf->of(Controller::memory) : nullptr;
-  const bool v1_memory = memory && memory->hierarchy.dialect == Dialect::v1;
-  std::ranges::stable_sort(order, {}, [&](size_t i) {
-    const LimitKind kind = limits[i].kind;
-    return !controller_of(kind)                       ? 0
-           : kind == LimitKind::cpuset                ? 1
-           : v1_memory && kind == LimitKind::swap_max ? 3
-                                                      : 2;
-  });
-  for (const size_t i : order)
-    if (!apply_in_cgroup(base, leaf, limits[i], out.rows[i].row)) plan_fallback(limits[i], out.rows[i], plan);
+  for (const size_t i : writing_order(limits, memory && memory->hierarchy.dialect == Dialect::v1))
+    if (!apply_in_cgroup(base, leaf, limits[i], out.rows[i].row))
+      plan_on_ladder(limits[i], out.rows[i], plan, {});
   return out;
 }
 

@@ -110,7 +110,7 @@ bool Leaf::wait_until_empty(Duration longest) const {
 }
 
 Status Leaf::kill() const {
-  if (const auto* v2 = unified()) {
+  if (const auto* v2 = ours ? unified() : nullptr) {
     const auto killed = write_control(v2->fd.get(), kCgroupKill, "1");
     if (killed || killed.error().errnum != ENOENT) return killed;
   }
@@ -131,6 +131,7 @@ Status Leaf::kill() const {
 }
 
 Status Leaf::remove() {
+  if (!ours) return {};
   Status worst;
   for (auto& dir : dirs) {
     const auto removed = remove_tree(dir.fd.get(), "../" + name, 0);

@@ -29,6 +29,9 @@ Result<CgroupDir> open_cgroup(const Hierarchy& hierarchy, const std::string& pat
 class Leaf {
  public:
   std::string name;
+  /// We made it. Where a job was limited in the cgroup in which it stood before, that one is somebody else's:
+  /// never removed, nor killed through its files.
+  bool ours = true;
   std::vector<CgroupDir> dirs;
 
   const CgroupDir* unified() const;
@@ -42,7 +45,8 @@ class Leaf {
   std::vector<pid_t> processes() const;
   /// Ends every process in it (cgroup.kill, or SIGKILL under the v1 freezer). Only for an operator's word.
   Status kill() const;
-  /// Removes it where nothing lives in it (EBUSY otherwise). Absent folders are fine.
+  /// Removes it where nothing lives in it (EBUSY otherwise). Absent folders are fine, and so is one that is
+  /// not ours: it stays.
   Status remove();
 };
 

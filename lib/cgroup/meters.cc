@@ -164,6 +164,18 @@ std::optional<uint64_t> local_ooms(int dir) {
   return text ? keyed_value(*text, "oom") : std::nullopt;
 }
 
+/// v1: how often the limit was hit, reclaimed or not. With a swap limit the same hit may be counted against
+/// memory and swap together.
+uint64_t v1_hits(int dir) {
+  uint64_t sum = 0;
+  for (const char* counter : {kV1MemoryFailcnt, kV1MemorySwapFailcnt})
+    sum += parse_u64(trim(read_or_empty(dir, counter))).value_or(0);
+  return sum;
+}
+
+/// A counter's growth; one that was reset meanwhile has grown by what it shows.
+uint64_t grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
+
 }  // namespace
 
 OomWatch::OomWatch(const Leaf& leaf) {
@@ -171,7 +183,13 @@ OomWatch::OomWatch(const Leaf& leaf) {
   if (!memory) return;
   leaf_ = memory->fd.get();
   v1_ = memory->hierarchy.dialect == Dialect::v1;
-  if (v1_) return;
+  if (v1_) {
+    kills_before_ = keyed_value(read_or_empty(leaf_, kV1MemoryOomControl), "oom_kill").value_or(0);
+    hits_before_ = v1_hits(leaf_);
+    return;
+  }
+  kills_before_ = keyed_value(read_or_empty(leaf_, kMemoryEvents), "oom_kill").value_or(0);
+  hits_before_ = local_ooms(leaf_).value_or(0);
   std::string prefix = "..", path = memory->path;
   for (int level = memory->depth(); level > 0; level--, prefix += "/..") {
     path.erase(path.rfind('/'));
@@ -188,10 +206,8 @@ OomWatch::Verdict OomWatch::judge() const {
     // oom_kill stands in memory.oom_control since 4.13; failcnt counts hits of the limit, reclaimed or not.
     const std::string control = read_or_empty(leaf_, kV1MemoryOomControl);
     out.asked = !control.empty();
-    out.kills = keyed_value(control, "oom_kill").value_or(0);
-    // With a swap limit the same hit may be counted against memory and swap together.
-    for (const char* counter : {kV1MemoryFailcnt, kV1MemorySwapFailcnt})
-      out.own_limit |= out.kills > 0 && parse_u64(trim(read_or_empty(leaf_, counter))).value_or(0) > 0;
+    out.kills = grown(keyed_value(control, "oom_kill").value_or(0), kills_before_);
+    out.own_limit = out.kills > 0 && grown(v1_hits(leaf_), hits_before_) > 0;
     // Where memory and swap have one limit, neither counter moves (6.18): having stood at the limit is the
     // evidence.
     const auto number = [&](const char* file) {
@@ -205,9 +221,9 @@ OomWatch::Verdict OomWatch::judge() const {
   const auto events = read_file_at(leaf_, kMemoryEvents);
   // "oom_kill", not "oom": the latter also counts charges that failed without a victim.
   out.asked = events.has_value();
-  out.kills = events ? keyed_value(*events, "oom_kill").value_or(0) : 0;
+  out.kills = events ? grown(keyed_value(*events, "oom_kill").value_or(0), kills_before_) : 0;
   if (out.kills == 0) return out;
-  out.own_limit = local_ooms(leaf_).value_or(0) > 0;
+  out.own_limit = grown(local_ooms(leaf_).value_or(0), hits_before_) > 0;
   for (const auto& ancestor : above_)
     if (!out.own_limit && out.parent.empty() && local_ooms(ancestor.dir.get()).value_or(0) > ancestor.oom)
       out.parent = ancestor.path;

@@ -52,6 +52,7 @@ class OomWatch {
   };
   std::vector<Ancestor> above_;
   int leaf_ = -1;
+  uint64_t kills_before_ = 0, hits_before_ = 0;  ///< a cgroup that was there before us has a history
   bool v1_ = false;
 };
 

@@ -511,6 +511,14 @@ Status stand_in(const Host& host, const Base& base, const Leaf& leaf) {
   return {};
 }
 
+Status move_into(const Host&, const Base& base, const Leaf& leaf, const CgroupDir& dir, pid_t pid) {
+  const auto moved = write_control(dir.fd.get(), kCgroupProcs, std::to_string(pid));
+  const bool refused = !moved && (moved.error().errnum == EACCES || moved.error().errnum == EPERM);
+  if (!refused || base.kind != PlacementKind::systemd_user || dir.hierarchy.dialect != Dialect::v2)
+    return moved;
+  return attach_to_scope("--user", kScope, "/" + leaf.name, pid);
+}
+
 void remove_stale_leaves(const Host& host) {
   constexpr time_t kOldEnough = 60;
   timespec now{};

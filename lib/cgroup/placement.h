@@ -78,6 +78,11 @@ bool needs_adoption(const Host& host, const Base& base);
 /// Puts this very process into a leaf of the base, with the manager's help where it takes that; read back.
 Status stand_in(const Host& host, const Base& base, const Leaf& leaf);
 
+/// Moves another process, all of its threads, into a cgroup of a leaf, with the manager's help where it takes
+/// that (a process of the user's in a login session). Errors: the kernel's or the manager's refusal. That the
+/// process is still the one that was meant is the caller's to see to: the kernel takes a number.
+Status move_into(const Host& host, const Base& base, const Leaf& leaf, const CgroupDir& dir, pid_t pid);
+
 /// Removes leaves of this user's bases in which nothing lives and that are older than a minute: what a
 /// wrapper that was killed at the wrong moment left. (rmdir refuses every cgroup that is in use.)
 void remove_stale_leaves(const Host& host);

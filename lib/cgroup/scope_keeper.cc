@@ -70,7 +70,7 @@ Result<Helper> start_helper(std::vector<std::string> arguments) {
 Result<std::string> read_answer(int fd) {
   std::string line;
   char c;
-  while (line.size() < 4096) {
+  while (line.size() < 65536) {
     const ssize_t got = ::read(fd, &c, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || c == '\n') break;
@@ -112,6 +112,41 @@ Status attach_to_scope(const std::string& manager, const std::string& scope, con
   TRY(Helper helper, start_helper({"attach", manager, scope, leaf, std::to_string(pid)}));
   const ScopeKeeper reaper(helper.pid, std::move(helper.in));
   TRY_OK(read_answer(helper.out.get()));
+  return {};
+}
+
+namespace {
+
+/// Runs the helper to its answer.
+Result<std::string> ask_helper(std::vector<std::string> arguments) {
+  TRY(Helper helper, start_helper(std::move(arguments)));
+  const ScopeKeeper reaper(helper.pid, std::move(helper.in));
+  return read_answer(helper.out.get());
+}
+
+}  // namespace
+
+Status attach_to_unit(const std::string& manager, const std::string& unit, const std::string& below,
+                      pid_t pid) {
+  TRY_OK(ask_helper({"attach", manager, unit, below, std::to_string(pid)}));
+  return {};
+}
+
+Result<Json> unit_properties(const std::string& manager, const std::string& unit,
+                             const std::vector<std::string>& names) {
+  std::vector<std::string> arguments{"get", manager, unit};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  TRY(const std::string answer, ask_helper(std::move(arguments)));
+  return parse_json(answer, "the answer of ffrtmp-systemd");
+}
+
+Status set_unit_properties(const std::string& manager, const std::string& unit, const Json& properties) {
+  TRY_OK(ask_helper({"set", manager, unit, dump_json(properties)}));
+  return {};
+}
+
+Status freeze_unit(const std::string& manager, const std::string& unit, bool frozen) {
+  TRY_OK(ask_helper({frozen ? "freeze" : "thaw", manager, unit}));
   return {};
 }
 

@@ -3,8 +3,10 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "sys/fd.h"
+#include "sys/json.h"
 #include "sys/result.h"
 
 namespace ffrtmp {
@@ -38,6 +40,20 @@ Result<ScopeKeeper> start_scope(const std::string& manager, const std::string& s
 /// it.
 Status attach_to_scope(const std::string& manager, const std::string& scope, const std::string& leaf,
                        pid_t pid);
+
+/// Asks a manager ("--system", "--user", or as root "--user=UID") to move a process into a unit, `below` "/"
+/// or a path below it. systemd does so only for delegated units.
+Status attach_to_unit(const std::string& manager, const std::string& unit, const std::string& below,
+                      pid_t pid);
+
+/// Properties of a unit, as JSON: numbers, strings, arrays of bytes, arrays of [text, number]. Names that the
+/// helper does not know, or the unit does not have, are errors.
+Result<Json> unit_properties(const std::string& manager, const std::string& unit,
+                             const std::vector<std::string>& names);
+/// SetUnitProperties, for this boot only; an array of [name, value] in the order given.
+Status set_unit_properties(const std::string& manager, const std::string& unit, const Json& properties);
+/// FreezeUnit or ThawUnit (systemd 246, cgroup v2). Returns when it is so.
+Status freeze_unit(const std::string& manager, const std::string& unit, bool frozen);
 
 /// A descriptor whose writes go to the journal under `identifier` (sd_journal_stream_fd(3), through the
 /// helper).

@@ -154,6 +154,40 @@ class V1 final : public Knobs {
     return bad_input("cgroup v1 has no", std::string(limit_name(like.kind)));
   }
 
+  Result<std::vector<ControlText>> snapshot(int dir, const Limit& like) const override {
+    std::vector<ControlText> out;
+    const auto add = [&](const char* name) -> Status {
+      TRY(const std::string text, read_file_at(dir, name));
+      out.push_back({name, std::string(trim(text))});
+      return {};
+    };
+    switch (like.kind) {
+      case LimitKind::cpu_max:
+        TRY_OK(add(kV1CpuPeriod));
+        TRY_OK(add(kV1CpuQuota));
+        return out;
+      case LimitKind::io_weight:
+        if (!add(kV1BlkioBfqWeight)) TRY_OK(add(kV1BlkioWeight));
+        return out;
+      case LimitKind::io_max:
+        for (const auto& throttle : kThrottles) {
+          const std::string disk = device_text(std::get<IoMax>(like.value).device) + " ";
+          TRY(const std::string text, read_file_at(dir, throttle.file));
+          std::string now = disk + "0";  // no limit
+          for (std::string_view line : lines(text))
+            if (line.starts_with(disk)) now = line;
+          out.push_back({throttle.file, now});
+        }
+        return out;
+      case LimitKind::memory_high: return bad_input("cgroup v1 has no", "memory.high");
+      default: break;
+    }
+    const std::string name = file(like.kind);
+    if (name.empty()) return bad_input("not a cgroup limit:", std::string(limit_name(like.kind)));
+    TRY_OK(add(name.c_str()));
+    return out;
+  }
+
   std::string without_effect(LimitKind kind) const override {
     return kind != LimitKind::io_weight || any_disk_uses_bfq()
                ? ""

@@ -119,6 +119,29 @@ class V2 final : public Knobs {
     return LimitValue(Bytes{*value});
   }
 
+  Result<std::vector<ControlText>> snapshot(int dir, const Limit& like) const override {
+    std::string name = file(like.kind);
+    auto raw = read_file_at(dir, name);
+    if (!raw && like.kind == LimitKind::io_weight) raw = read_file_at(dir, name = kIoBfqWeight);
+    if (!raw) return std::unexpected(raw.error());
+    std::string text(trim(*raw));
+    if (like.kind == LimitKind::io_max) {
+      const auto& device = std::get<IoMax>(like.value).device;
+      const std::string disk = std::to_string(device.major) + ":" + std::to_string(device.minor) + " ";
+      text = disk + "rbps=max wbps=max riops=max wiops=max";
+      for (std::string_view line : lines(*raw))
+        if (line.starts_with(disk)) text = line;
+    }
+    // Disks may have weights of their own; a write without one changes the first line alone.
+    if (like.kind == LimitKind::io_weight) text = text.substr(0, text.find('\n'));
+    if (text.empty()) text = "\n";  // an empty cpuset.cpus is unset; a write of nothing is no write
+    std::vector<ControlText> out{{name, text}};
+    if (like.kind == LimitKind::memory_max)
+      if (const auto group = read_file_at(dir, kMemoryOomGroup))
+        out.push_back({kMemoryOomGroup, std::string(trim(*group))});
+    return out;
+  }
+
   std::string without_effect(LimitKind kind) const override {
     if (kind != LimitKind::io_weight) return "";
     // io.weight is taken by every kernel with iocost built in, and ignored until iocost is switched on for a

@@ -12,6 +12,7 @@
 #include "cgroup/host.h"
 #include "cgroup/leaf.h"
 #include "cgroup/placement.h"
+#include "jobs/adoption.h"
 #include "jobs/job_id.h"
 #include "jobs/result.h"
 #include "sys/file.h"
@@ -23,16 +24,17 @@ namespace {
 
 constexpr char kJobs[] = "jobs";
 constexpr char kLock[] = "lock";
+constexpr char kAdoptionLock[] = "adoption.lock";
 constexpr char kSwept[] = "swept";
 constexpr char kCounter[] = "counter";
 constexpr int64_t kKeepNs = 24ll * 3600 * 1'000'000'000;
 constexpr size_t kKeepCount = 256;
 constexpr int64_t kSweepEveryNs = 60ll * 1'000'000'000;
 
-Result<Fd> lock_exclusively(int dir) {
-  TRY(Fd fd, open_at(dir, kLock, O_RDWR | O_CREAT, 0600));
+Result<Fd> lock_exclusively(int dir, const char* name = kLock) {
+  TRY(Fd fd, open_at(dir, name, O_RDWR | O_CREAT, 0600));
   while (::flock(fd.get(), LOCK_EX) != 0)
-    if (errno != EINTR) return sys_error("locking", kLock);
+    if (errno != EINTR) return sys_error("locking", name);
   return fd;
 }
 
@@ -54,12 +56,16 @@ Result<StoredJob> load(int jobs, const std::string& root, const std::string& nam
   if (const auto result = read_file_at(dir.get(), kResultFile))
     if (auto parsed = parse_json(*result, kResultFile); parsed && parsed->is_object())
       out.result = std::move(*parsed);
+  out.paused = exists_at(dir.get(), kPausedFile);
   const bool lives = out.record.workload && is_alive(*out.record.workload);
   const bool watched = out.record.observer && is_alive(*out.record.observer);
-  out.state = out.result && !lives              ? JobState::ended
-              : lives && watched                ? JobState::running
-              : lives                           ? JobState::unobserved
-              : !out.record.workload && watched ? JobState::starting
+  // A job that was let go of for good (ffrtmp detach) is over, though its process lives.
+  const bool released = out.result && out.record.mode == "attach" &&
+                        text_or(*out.result, "outcome") == outcome_name(Outcome::detached);
+  out.state = out.result && (!lives || released) ? JobState::ended
+              : lives && watched                 ? JobState::running
+              : lives                            ? JobState::unobserved
+              : !out.record.workload && watched  ? JobState::starting
               : watched ? JobState::running  // it has just ended and its observer is about to say so
                         : JobState::lost;
   return out;
@@ -78,6 +84,25 @@ std::string_view job_state_name(JobState state) {
     case JobState::lost: return "lost";
   }
   return "";
+}
+
+std::string_view job_state_text(const StoredJob& job) {
+  const bool over = job.state == JobState::ended || job.state == JobState::lost;
+  return job.paused && !over ? "paused" : job_state_name(job.state);
+}
+
+Result<Record> JobFolder::read_record() const {
+  TRY(const std::string text, read_file_at(dir(), kRecordFile));
+  TRY(const Json json, parse_json(text, path_ + "/" + kRecordFile));
+  return record_from_json(json);
+}
+
+Result<Fd> JobFolder::lock() const {
+  TRY(Fd own, open_dir(dir(), "."));  // a description of its own: a lock belongs to one
+  if (::flock(own.get(), LOCK_EX | LOCK_NB) != 0)
+    return sys_error("changing job", path_.substr(path_.rfind('/') + 1), errno,
+                     "another ffrtmp does so right now");
+  return own;
 }
 
 Status JobFolder::write_record(const Record& record) const {
@@ -160,6 +185,14 @@ Result<JobFolder> JobStore::claim(const Record& record) const {
   return folder;
 }
 
+Result<JobFolder> JobStore::open_folder(const std::string& job_id) const {
+  TRY_OK(check_job_id(job_id));
+  TRY(Fd dir, open_dir(jobs_.get(), job_id));
+  return JobFolder(path_ + "/" + kJobs + "/" + job_id, std::move(dir));
+}
+
+Result<Fd> JobStore::lock_adoption() const { return lock_exclusively(dir_.get(), kAdoptionLock); }
+
 Result<StoredJob> JobStore::find(const std::string& job_id) const {
   TRY_OK(check_job_id(job_id));
   auto found = load(jobs_.get(), path_, job_id);
@@ -211,6 +244,8 @@ void JobStore::sweep(const std::string& except) const {
     if (id == except || !is_over(job.state)) continue;
     Leaf leaf = leaf_of(host, job.record);
     if (!leaf.populated()) (void)leaf.remove();
+    if (job.record.mode == "attach" && job.record.boot_id == boot_id())
+      if (const auto folder = open_folder(id)) clear_away(host, *folder);
     if (job.state == JobState::lost && !job.record.keep) {
       (void)forget(id);
       continue;

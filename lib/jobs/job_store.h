@@ -15,7 +15,8 @@ inline constexpr char kRecordFile[] = "record.json";
 inline constexpr char kResultFile[] = "result.json";
 inline constexpr char kProgressFile[] = "progress";
 inline constexpr char kLogFile[] = "log";
-inline constexpr char kStopFile[] = "stop.json";  ///< an operator asked for its end
+inline constexpr char kPausedFile[] = "paused.json";  ///< an operator has frozen it
+inline constexpr char kStopFile[] = "stop.json";      ///< an operator asked for its end
 
 /// The state of one job as anybody can tell it from its folder and the living processes.
 enum class JobState {
@@ -32,8 +33,11 @@ struct StoredJob {
   Record record;
   JobState state = JobState::lost;
   std::optional<Json> result;
-  std::string folder;  ///< absolute path
+  std::string folder;   ///< absolute path
+  bool paused = false;  ///< frozen by ffrtmp pause
 };
+/// For people: the state's name, or "paused".
+std::string_view job_state_text(const StoredJob& job);
 
 /// The folder of one job that this process claimed. Everything in it is written temp + fsync + rename.
 class JobFolder {
@@ -42,6 +46,10 @@ class JobFolder {
   const std::string& path() const { return path_; }
   int dir() const { return dir_.get(); }
   Status write_record(const Record& record) const;
+  /// What stands there now: others may have changed the job's limits.
+  Result<Record> read_record() const;
+  /// Keeps others from changing the job at the same time, for as long as the descriptor is open. EWOULDBLOCK.
+  Result<Fd> lock() const;
   Status write_result(const Json& result) const;
 
  private:
@@ -64,6 +72,10 @@ class JobStore {
   /// Takes the id for a new job, with its first record: exactly one of several claims wins. An ended job of
   /// that name makes room. Errors: a living job has the id.
   Result<JobFolder> claim(const Record& record) const;
+  /// The folder of a job that is there already.
+  Result<JobFolder> open_folder(const std::string& job_id) const;
+  /// One adoption at a time, so that no process is adopted twice. Waits.
+  Result<Fd> lock_adoption() const;
   Result<StoredJob> find(const std::string& job_id) const;
   /// All jobs, oldest first. Folders that cannot be read are left out.
   std::vector<StoredJob> list() const;

@@ -7,7 +7,10 @@ constexpr unsigned kSchema = 1;
 }
 
 Leaf leaf_of(const Host& host, const Record& record) {
-  return record.boot_id == boot_id() ? reopen_leaf(host, record.leaf_name, record.cgroups) : Leaf{};
+  if (record.boot_id != boot_id()) return {};
+  Leaf leaf = reopen_leaf(host, record.leaf_name, record.cgroups);
+  leaf.ours = record.own_leaf;
+  return leaf;
 }
 
 Json to_json(const ProcessIdentity& identity) {
@@ -42,6 +45,7 @@ Json to_json(const Record& record) {
           {"progress", record.progress_path},
           {"timeout_s", record.timeout_s ? Json(*record.timeout_s) : Json(nullptr)},
           {"leaf", record.leaf_name},
+          {"own_leaf", record.own_leaf},
           {"cgroups", cgroups},
           {"receipt", to_json(record.receipt)}};
 }
@@ -67,6 +71,7 @@ Result<Record> record_from_json(const Json& json) {
     if (json.contains("timeout_s") && json["timeout_s"].is_number())
       out.timeout_s = json["timeout_s"].get<double>();
     out.leaf_name = json.value("leaf", "");
+    out.own_leaf = json.value("own_leaf", true);
     for (const auto& item : json.value("cgroups", Json::array()))
       out.cgroups.push_back({item.value("mount", ""), item.value("path", ""), whole_or(item, "id", 0)});
     out.receipt = receipt_from_json(json.value("receipt", Json()));

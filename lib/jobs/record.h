@@ -30,6 +30,7 @@ struct Record {
   std::string boot_id;             ///< of the boot it was started in; cgroups and PIDs are of no other
   std::vector<LeafPlace> cgroups;  ///< the leaf's folders
   std::string leaf_name;
+  bool own_leaf = true;  ///< we made that leaf; not so for a job that is limited where it stood before
   Receipt receipt;
 };
 

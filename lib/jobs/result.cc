@@ -1,6 +1,7 @@
 #include "jobs/result.h"
 
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -82,6 +83,28 @@ Verdict judge(const Record& record, const Ending& ending) {
   if (ending.detached_by) {
     out.outcome = Outcome::detached;
     out.reason = "ffrtmp got " + signal_text(*ending.detached_by) + " and let go of the job, which goes on";
+    if (record.mode == "attach")
+      out.reason += " inside its limits (ffrtmp detach " + record.job_id + " puts everything back)";
+    return out;
+  }
+  if (ending.released) {
+    out.outcome = Outcome::detached;
+    out.killer = "";
+    out.reason = "detached by ffrtmp detach; the process goes on, and " + *ending.released;
+    return out;
+  }
+  if (!ending.wait_status && ending.seen) {
+    if (ending.oom.kills > 0) {
+      judge_oom(ending, name, out);
+      return out;
+    }
+    utsname kernel{};
+    ::uname(&kernel);
+    out.killer = ending.operator_stopped ? "operator" : "";
+    out.reason = name + " ended" +
+                 (ending.operator_stopped ? " after an operator asked for it (ffrtmp stop)" : "") +
+                 "; its exit status is unknown: kernel " + kernel.release +
+                 " tells it only to its parent (6.15 and later tell it to us, too)";
     return out;
   }
   if (!ending.wait_status) {

@@ -21,6 +21,8 @@ struct Ending {
   bool timed_out = false;          ///< our --timeout ended it
   bool operator_stopped = false;   ///< `ffrtmp stop` asked for it
   std::optional<int> detached_by;  ///< the signal on which the wrapper let go
+  bool seen = false;               ///< an adopted process was seen to end, whether or not the kernel told how
+  std::optional<std::string> released;  ///< ffrtmp detach: what came of putting the job back
   WallTime ended_at;
   Duration duration{};
   Usage usage;

@@ -22,6 +22,7 @@ std::optional<ProcStat> parse_stat(std::string_view text) {
   out.ppid = static_cast<pid_t>(number(4));
   out.pgrp = static_cast<pid_t>(number(5));
   out.session = static_cast<pid_t>(number(6));
+  out.flags = static_cast<uint64_t>(number(9));
   out.utime_ticks = static_cast<uint64_t>(number(14));
   out.stime_ticks = static_cast<uint64_t>(number(15));
   out.nice = static_cast<int>(number(19));

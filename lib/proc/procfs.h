@@ -19,6 +19,12 @@ struct ProcStat {
   std::string comm;
   char state = '?';  ///< R S D T t Z X I
   pid_t ppid = 0, pgrp = 0, session = 0;
+  uint64_t flags = 0;                                               ///< the kernel's PF_*
+  bool kernel_thread() const { return (flags & 0x00200000) != 0; }  ///< PF_KTHREAD
+  bool exiting() const {
+    return (flags & 0x4) != 0;
+  }  ///< PF_EXITING: v1 shows it at the top of its hierarchies
+  bool zombie() const { return state == 'Z' || state == 'X'; }
   uint64_t utime_ticks = 0, stime_ticks = 0;  ///< clock ticks (sysconf _SC_CLK_TCK)
   int nice = 0;
   uint64_t threads = 0;

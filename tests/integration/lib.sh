@@ -110,3 +110,20 @@ need_v1() {
 }
 
 need() { command -v "$1" >/dev/null || skip "no $1 here"; }
+
+# settings_of PID: everything that attach may change of a process, a line each: cgroups, and of each thread nice, I/O
+# priority and affinity.
+settings_of() {
+    local task
+    cat "/proc/$1/cgroup" 2>/dev/null
+    echo "oom_score_adj $(cat "/proc/$1/oom_score_adj")"
+    for task in "/proc/$1/task/"*; do
+        echo "$(sed 's/.*) //' "$task/stat" 2>/dev/null | cut -d' ' -f17) $(ionice -p "${task##*/}" 2>/dev/null) $(taskset -pc "${task##*/}" 2>/dev/null | sed 's/.*: //')"
+    done | sort | uniq -c
+}
+
+# threads_of PID: how many live.
+threads_of() { ls "/proc/$1/task" | wc -l; }
+
+# nices_of PID: each nice value that a thread of it has, once.
+nices_of() { for task in "/proc/$1/task/"*; do sed 's/.*) //' "$task/stat" | cut -d' ' -f17; done | sort -u | xargs; }

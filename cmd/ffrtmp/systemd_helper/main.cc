@@ -10,10 +10,15 @@
 //   leaf of the
 //                                                      scope, from wherever it stands: a login session, a
 //                                                      system service
+//   ffrtmp-systemd get MANAGER UNIT NAME...           prints "ok {"NAME": value, ...}"
+//   ffrtmp-systemd set MANAGER UNIT [[NAME,VALUE]..]  SetUnitProperties, for this boot only
+//   ffrtmp-systemd freeze|thaw MANAGER UNIT           FreezeUnit, ThawUnit
+//   (MANAGER is --system, --user or, for root, --user=UID: then this program becomes that user first)
 //   ffrtmp-systemd journal IDENTIFIER                 passes a journal stream over the socket on its standard
 //   input
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -33,6 +38,7 @@
 #include "cgroup/placement.h"
 #include "proc/procfs.h"
 #include "sys/file.h"
+#include "sys/json.h"
 #include "sys/text.h"
 
 namespace {
@@ -149,6 +155,22 @@ void step_aside(const std::string& name) {
   }
 }
 
+/// Root asks a user's manager as that user: it answers nobody else.
+void become_user(std::string_view manager) {
+  constexpr std::string_view kPrefix = "--user=";
+  if (!manager.starts_with(kPrefix)) return;
+  const auto uid = parse_u64(manager.substr(kPrefix.size()));
+  if (!uid || *uid == 0 || *uid >= UINT32_MAX) fail("not a user id");
+  const auto id = static_cast<uid_t>(*uid);
+  setenv("XDG_RUNTIME_DIR", ("/run/user/" + std::to_string(id)).c_str(), 1);
+  unsetenv("DBUS_SESSION_BUS_ADDRESS");
+  if (geteuid() == id) return;
+  if (setgroups(0, nullptr) != 0 || setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0)
+    fail("becoming user " + std::to_string(id), -errno);
+}
+
+bool is_user(std::string_view manager) { return manager.starts_with("--user"); }
+
 sd_bus* open_bus(bool user) {
   // A system service with User= has no XDG_RUNTIME_DIR, and its user's manager answers all the same.
   if (user) setenv("XDG_RUNTIME_DIR", ("/run/user/" + std::to_string(geteuid())).c_str(), 0);
@@ -158,12 +180,171 @@ sd_bus* open_bus(bool user) {
   return bus;
 }
 
+/// The properties that limits are made of, with their D-Bus types.
+struct Property {
+  const char* name;
+  const char* type;
+};
+constexpr Property kProperties[] = {
+    {"CPUQuotaPerSecUSec", "t"},
+    {"CPUQuotaPeriodUSec", "t"},
+    {"CPUWeight", "t"},
+    {"AllowedCPUs", "ay"},
+    {"MemoryMax", "t"},
+    {"MemoryHigh", "t"},
+    {"MemorySwapMax", "t"},
+    {"TasksMax", "t"},
+    {"IOWeight", "t"},
+    {"IOReadBandwidthMax", "a(st)"},
+    {"IOWriteBandwidthMax", "a(st)"},
+    {"IOReadIOPSMax", "a(st)"},
+    {"IOWriteIOPSMax", "a(st)"},
+    {"MainPID", "u"},
+    {"ControlGroup", "s"},
+};
+
+const Property& property_of(const std::string& name) {
+  for (const auto& property : kProperties)
+    if (name == property.name) return property;
+  fail("no property that this program knows: " + name);
+}
+
+/// "Service" for x.service: the D-Bus interface that has the properties.
+std::string interface_of(const std::string& unit) {
+  std::string kind = unit.substr(unit.rfind('.') + 1);
+  if (kind.empty()) fail("not a unit: " + unit);
+  kind[0] = static_cast<char>(kind[0] - 'a' + 'A');
+  return "org.freedesktop.systemd1." + kind;
+}
+
+std::string unit_path(const char* unit) {
+  char* path = nullptr;
+  if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) < 0) fail("out of memory");
+  const std::string out = path;
+  free(path);
+  return out;
+}
+
+Json read_value(sd_bus_message* from, const char* type) {
+  int r = 0;
+  Json out;
+  const std::string_view kind = type;
+  if (kind == "t") {
+    uint64_t value = 0;
+    r = sd_bus_message_read(from, "t", &value);
+    out = value;
+  } else if (kind == "u") {
+    uint32_t value = 0;
+    r = sd_bus_message_read(from, "u", &value);
+    out = value;
+  } else if (kind == "s") {
+    const char* value = "";
+    r = sd_bus_message_read(from, "s", &value);
+    out = value;
+  } else if (kind == "ay") {
+    const void* bytes = nullptr;
+    size_t size = 0;
+    r = sd_bus_message_read_array(from, 'y', &bytes, &size);
+    out = Json::array();
+    for (size_t i = 0; i < size; i++) out.push_back(static_cast<const uint8_t*>(bytes)[i]);
+  } else {
+    out = Json::array();
+    r = sd_bus_message_enter_container(from, 'a', "(st)");
+    const char* path = nullptr;
+    uint64_t value = 0;
+    while (r >= 0 && (r = sd_bus_message_read(from, "(st)", &path, &value)) > 0) out.push_back({path, value});
+  }
+  if (r < 0) fail("reading a property", r);
+  return out;
+}
+
+int append_value(sd_bus_message* call, const Property& property, const Json& value) {
+  const std::string_view kind = property.type;
+  int r = sd_bus_message_append(call, "s", property.name);
+  if (r >= 0) r = sd_bus_message_open_container(call, 'v', property.type);
+  if (kind == "t" && value.is_number_unsigned()) {
+    if (r >= 0) r = sd_bus_message_append(call, "t", value.get<uint64_t>());
+  } else if (kind == "ay" && value.is_array()) {
+    std::string bytes;
+    for (const auto& item : value)
+      bytes += static_cast<char>(item.is_number_unsigned() ? item.get<unsigned>() : 0);
+    if (r >= 0) r = sd_bus_message_append_array(call, 'y', bytes.data(), bytes.size());
+  } else if (kind == "a(st)" && value.is_array()) {
+    if (r >= 0) r = sd_bus_message_open_container(call, 'a', "(st)");
+    for (const auto& item : value)
+      if (r >= 0 && item.is_array() && item.size() == 2 && item[0].is_string() &&
+          item[1].is_number_unsigned())
+        r = sd_bus_message_append(call, "(st)", item[0].get<std::string>().c_str(), item[1].get<uint64_t>());
+    if (r >= 0) r = sd_bus_message_close_container(call);
+  } else {
+    fail(std::string("not a value of ") + property.name);
+  }
+  return r >= 0 ? sd_bus_message_close_container(call) : r;
+}
+
+[[noreturn]] void answer(const std::string& text) {
+  printf("ok%s%s\n", text.empty() ? "" : " ", text.c_str());
+  fflush(stdout);
+  exit(0);
+}
+
+[[noreturn]] void get_properties(std::string_view manager, const char* unit, char** names) {
+  become_user(manager);
+  sd_bus* bus = open_bus(is_user(manager));
+  Json out = Json::object();
+  for (; *names; names++) {
+    const Property& property = property_of(*names);
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_message* reply = nullptr;
+    const int r = sd_bus_get_property(bus, kManager, unit_path(unit).c_str(), interface_of(unit).c_str(),
+                                      property.name, &error, &reply, property.type);
+    if (r < 0) fail("systemd does not tell " + std::string(property.name) + " of " + unit, r, &error);
+    out[property.name] = read_value(reply, property.type);
+    sd_bus_message_unref(reply);
+  }
+  answer(dump_json(out));
+}
+
+[[noreturn]] void set_properties(std::string_view manager, const char* unit, const char* text) {
+  const auto json = parse_json(text, "properties");
+  if (!json || !json->is_array()) fail("not a list of properties");
+  become_user(manager);
+  sd_bus* bus = open_bus(is_user(manager));
+  sd_bus_message* call = nullptr;
+  int r = sd_bus_message_new_method_call(bus, &call, kManager, kManagerPath, kManagerInterface,
+                                         "SetUnitProperties");
+  if (r >= 0) r = sd_bus_message_append(call, "sb", unit, 1);  // 1: until the next boot
+  if (r >= 0) r = sd_bus_message_open_container(call, 'a', "(sv)");
+  for (const auto& item : *json) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_string()) fail("not a property");
+    if (r >= 0) r = sd_bus_message_open_container(call, 'r', "sv");
+    if (r >= 0) r = append_value(call, property_of(item[0].get<std::string>()), item[1]);
+    if (r >= 0) r = sd_bus_message_close_container(call);
+  }
+  if (r >= 0) r = sd_bus_message_close_container(call);
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  if (r >= 0) r = sd_bus_call(bus, call, 30'000'000, &error, nullptr);
+  if (r < 0) fail(std::string("systemd would not change ") + unit, r, &error);
+  answer("");
+}
+
+[[noreturn]] void freeze(std::string_view manager, const char* unit, bool frozen) {
+  become_user(manager);
+  sd_bus* bus = open_bus(is_user(manager));
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  const int r = sd_bus_call_method(bus, kManager, kManagerPath, kManagerInterface,
+                                   frozen ? "FreezeUnit" : "ThawUnit", &error, nullptr, "s", unit);
+  if (r < 0) fail(std::string("systemd would not ") + (frozen ? "freeze " : "thaw ") + unit, r, &error);
+  answer("");
+}
+
 /// AttachProcessesToUnit (systemd 238): the user manager passes it on to the system manager for what it may
 /// not move itself, and that one agrees for processes of the same user.
-[[noreturn]] void attach(bool user, const char* name, const char* leaf, const char* pid_text) {
+[[noreturn]] void attach(std::string_view manager, const char* name, const char* leaf, const char* pid_text) {
   const auto pid = parse_u64(pid_text);
   if (!pid || *pid == 0 || *pid > INT32_MAX) fail("not a PID");
-  sd_bus* bus = open_bus(user);
+  become_user(manager);
+  sd_bus* bus = open_bus(is_user(manager));
   sd_bus_error error = SD_BUS_ERROR_NULL;
   const int r = sd_bus_call_method(bus, kManager, kManagerPath, kManagerInterface, "AttachProcessesToUnit",
                                    &error, nullptr, "ssau", name, leaf, 1, static_cast<uint32_t>(*pid));
@@ -260,7 +441,10 @@ sd_bus* open_bus(bool user) {
 int main(int argc, char** argv) {
   const std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "scope" && argc == 5) keep_scope(std::string_view(argv[2]) == "--user", argv[3], argv[4]);
-  if (verb == "attach" && argc == 6) attach(std::string_view(argv[2]) == "--user", argv[3], argv[4], argv[5]);
+  if (verb == "attach" && argc == 6) attach(argv[2], argv[3], argv[4], argv[5]);
+  if (verb == "get" && argc > 4) get_properties(argv[2], argv[3], argv + 4);
+  if (verb == "set" && argc == 5) set_properties(argv[2], argv[3], argv[4]);
+  if ((verb == "freeze" || verb == "thaw") && argc == 4) freeze(argv[2], argv[3], verb == "freeze");
   if (verb == "journal" && argc == 3) pass_journal_stream(argv[2]);
   fprintf(stderr, "ffrtmp-systemd is run by ffrtmp; there is nothing to do with it by hand\n");
   return 125;

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# variants: root user hybrid
+# timeout: 400
+#
+# An RTMP stream to a real peer is attached, limited, changed and detached over and over: the peer has every frame.
+
+# shellcheck source=tests/lab/lib.sh
+. "$LAB_TESTS/lib.sh"
+trap kill_jobs EXIT
+seconds=60 rate=5
+ffmpeg -nostdin -v error -y -listen 1 -timeout 60 -i rtmp://127.0.0.1:19350/live/x -c copy -copyts received.flv 2>peer.err &
+peer=$!
+wait_for 60 sh -c "ss -ltn | grep -q 19350"
+ffmpeg -nostdin -v error -re -f lavfi -i "testsrc=size=64x48:rate=$rate:duration=$seconds" -c:v flv1 -g 5 \
+    -progress sent.progress -f flv rtmp://127.0.0.1:19350/live/x 2>stream.err &
+stream=$!
+wait_for 60 test -s received.flv
+before=$(cat /proc/$stream/cgroup)
+rounds=0
+while [ $rounds -lt 50 ] && [ "$SECONDS" -lt 300 ] && ! gone $stream; do
+    ffrtmp attach --pid $stream --job-id l --once -q --cpu-max 90% --memory-max 400M 2>err >/dev/null || { gone $stream && break; fail "$(cat err)"; }
+    ffrtmp set l -q --cpu-max 80% --memory-max 300M 2>err || { gone $stream && break; fail "$(cat err)"; }
+    ffrtmp detach -q l 2>err || { gone $stream && break; fail "$(cat err)"; }
+    [ "$before" = "$(cat /proc/$stream/cgroup)" ] || gone $stream || fail "round $rounds: not where it was"
+    rounds=$((rounds + 1))
+done
+echo "$rounds rounds"
+[ $rounds -ge 5 ] || fail "only $rounds rounds in the time of the stream"
+wait $stream || fail "the stream failed: $(cat stream.err)"
+wait $peer || fail "the peer failed: $(cat peer.err)"
+assert_eq $((seconds * rate)) "$(ffprobe -v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0 received.flv | xargs)" "frames at the peer"
+ffprobe -v error -select_streams v -show_entries packet=pts_time -of csv=p=0 received.flv | tr -d , | sort -n |
+    awk 'NR > 1 && ($1 - last > 0.2015 || $1 - last < 0.1985) { print "gap at " $1; bad = 1 } { last = $1 } END { exit bad }' || fail "gaps in the recording"
