@@ -1,191 +1,13 @@
 #include "jobs/run.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-
 #include "jobs/exit_meaning.h"
-#include "jobs/job_id.h"
-#include "jobs/profile.h"
-#include "print.h"
+#include "run_options.h"
 #include "sys/text.h"
 #include "verb.h"
-
-extern char** environ;
 
 namespace ffrtmp {
 
 namespace {
-
-/// Options that say a limit in another way than their own name.
-struct Spelling {
-  const char* option;
-  LimitKind kind;
-  Result<LimitValue> (*parse)(std::string_view);
-};
-template <auto Parse>
-Result<LimitValue> as_value(std::string_view text) {
-  auto parsed = Parse(text);
-  if (!parsed) return std::unexpected(parsed.error());
-  return LimitValue(*parsed);
-}
-constexpr Spelling kSpellings[] = {
-    {"cpus", LimitKind::cpu_max, as_value<parse_cpus>},
-    {"cpu-quota", LimitKind::cpu_max, as_value<parse_cpu_quota_percent>},
-    {"memory-limit", LimitKind::memory_max, as_value<parse_megabytes>},
-};
-
-/// Which limit an option sets, and its value; nullopt for options that set none.
-Result<std::optional<Limit>> limit_of(const Arguments::Given& given) {
-  const auto named = [&](auto parsed, LimitKind kind) -> Result<std::optional<Limit>> {
-    if (!parsed) {
-      Error error = parsed.error();
-      error.step = "--" + given.name + ": " + error.step;
-      return std::unexpected(error);
-    }
-    return Limit{kind, *std::move(parsed), "--" + given.name};
-  };
-  for (const auto& spelling : kSpellings)
-    if (given.name == spelling.option) return named(spelling.parse(given.value), spelling.kind);
-  if (const auto kind = limit_kind(given.name); kind && limit_flag(*kind) == given.name)
-    return named(parse_limit(*kind, given.value), *kind);
-  return std::nullopt;
-}
-
-/// The profile's limits with the flags' own over them.
-Result<std::vector<Limit>> read_limits(const Arguments& arguments) {
-  std::vector<Limit> out;
-  if (arguments.has("profile")) {
-    TRY(Profile profile, find_profile(arguments.value("profile")));
-    out = std::move(profile.limits);
-  }
-  std::vector<Limit> flags;
-  for (const auto& given : arguments.options) {
-    TRY(auto limit, limit_of(given));
-    if (!limit) continue;
-    for (const auto& other : flags) {
-      if (other.kind != limit->kind) continue;
-      // One limit a disk.
-      const bool other_disk = limit->kind == LimitKind::io_max &&
-                              std::get<IoMax>(other.value).device != std::get<IoMax>(limit->value).device;
-      if (!other_disk)
-        return bad_input(other.origin + " and " + limit->origin + " say the same thing;", "",
-                         "give one of them");
-    }
-    flags.push_back(std::move(*limit));
-  }
-  for (const auto& flag : flags)
-    std::erase_if(out, [&](const Limit& limit) { return limit.kind == flag.kind; });
-  out.insert(out.end(), flags.begin(), flags.end());
-  std::ranges::stable_sort(out, {}, &Limit::kind);
-  return out;
-}
-
-Result<std::set<LimitKind>> read_required(const Arguments& arguments, const std::vector<Limit>& limits) {
-  std::set<LimitKind> asked, out;
-  for (const auto& limit : limits) asked.insert(limit.kind);
-  for (const auto& list : arguments.values("require"))
-    for (const std::string_view name : split(list, ',')) {
-      if (name == "all") {
-        out.insert(asked.begin(), asked.end());
-        continue;
-      }
-      const auto kind = limit_kind(trim(name));
-      if (!kind) {
-        std::vector<std::string> names;
-        for (const LimitKind each : kLimitKinds) names.emplace_back(limit_name(each));
-        return bad_input("--require: no such limit:", "\"" + std::string(name) + "\"",
-                         "there are all, " + join(names, ", "));
-      }
-      if (!asked.contains(*kind))
-        return bad_input("--require names a limit that is not asked for:", std::string(name),
-                         "give --" + std::string(limit_flag(*kind)));
-      out.insert(*kind);
-    }
-  return out;
-}
-
-Result<PlacementRequest> read_placement(const Arguments& arguments) {
-  PlacementRequest out;
-  const std::string mode = arguments.value("placement");
-  if (mode == "systemd")
-    out.mode = PlacementMode::systemd;
-  else if (mode == "cgroup")
-    out.mode = PlacementMode::cgroup;
-  else if (mode == "none")
-    out.mode = PlacementMode::none;
-  else if (arguments.has("placement") && mode != "auto")
-    return bad_input("--placement:", "\"" + mode + "\"", "give auto, systemd, cgroup or none");
-  if (arguments.has("cgroup-parent")) {
-    out.parent = arguments.value("cgroup-parent");
-    const auto parts = split(*out.parent, '/');
-    if (out.parent->empty() || std::ranges::find(parts, "..") != parts.end())
-      return bad_input("--cgroup-parent:", "\"" + *out.parent + "\"",
-                       "give the path of a cgroup, without ..");
-  }
-  return out;
-}
-
-Result<LogTarget> read_log(const std::string& text) {
-  if (text.empty()) return bad_input("--log:", "\"\"", "give a file, journal, inherit or null");
-  if (text == "inherit") return LogTarget{LogTarget::Kind::inherit, ""};
-  if (text == "null") return LogTarget{LogTarget::Kind::null, ""};
-  if (text == "journal") return LogTarget{LogTarget::Kind::journal, ""};
-  if (text.starts_with("/")) return LogTarget{LogTarget::Kind::file, text};
-  // The recorder moves to / : what was meant is below the present folder.
-  char here[4096];
-  if (!::getcwd(here, sizeof here)) return sys_error("finding the present folder for --log", text);
-  return LogTarget{LogTarget::Kind::file, std::string(here) + "/" + text};
-}
-
-Result<std::vector<std::string>> read_environment(const Arguments& arguments) {
-  std::vector<std::string> out;
-  for (char** variable = environ; *variable; variable++) out.emplace_back(*variable);
-  for (const auto& assignment : arguments.values("env")) {
-    const size_t equals = assignment.find('=');
-    if (equals == 0 || equals == std::string::npos)
-      return bad_input("--env:", "\"" + assignment.substr(0, equals) + "\"", "give NAME=VALUE");
-    std::erase_if(out,
-                  [&](const std::string& old) { return old.starts_with(assignment.substr(0, equals + 1)); });
-    out.push_back(assignment);
-  }
-  return out;
-}
-
-/// The absolute path of a file that can be written later, when the job has ended and nothing can be mended
-/// any more.
-Result<std::string> read_result_file(const std::string& text) {
-  std::string path = text;
-  if (!path.starts_with("/")) {
-    char here[4096];
-    if (!::getcwd(here, sizeof here)) return sys_error("finding the present folder for --result-file", text);
-    path = std::string(here) + "/" + text;
-  }
-  const std::string folder = path.substr(0, std::max<size_t>(1, path.rfind('/')));
-  struct stat info {};
-  if (text.empty() || path.ends_with("/") || (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)))
-    return bad_input("--result-file:", "\"" + text + "\"", "give the name of a file");
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    return sys_error("--result-file: writing to folder", folder);
-  return path;
-}
-
-Status check_modes(const Arguments& arguments) {
-  const auto contradict = [&](const char* a, const char* b) -> Status {
-    if (arguments.has(a) && arguments.has(b))
-      return bad_input(std::string("--") + a + " and --" + b + " contradict each other", "");
-    return {};
-  };
-  TRY_OK(contradict("exec", "detach"));
-  TRY_OK(contradict("exec", "timeout"));
-  TRY_OK(contradict("exec", "result-file"));
-  TRY_OK(contradict("exec", "forward-signals"));
-  TRY_OK(contradict("exec", "log-max"));
-  TRY_OK(contradict("detach", "forward-signals"));
-  TRY_OK(contradict("thread-fit", "no-thread-fit"));
-  return {};
-}
 
 Result<RunRequest> read_request(const Arguments& arguments) {
   if (!arguments.positionals.empty())
@@ -193,93 +15,17 @@ Result<RunRequest> read_request(const Arguments& arguments) {
                      "ffrtmp run -- " + shell_quote(arguments.positionals));
   if (arguments.command.empty())
     return bad_input("no command;", "", "ffrtmp run [options] -- COMMAND [ARG...]");
-  TRY_OK(check_modes(arguments));
-  RunRequest out;
-  out.argv = arguments.command;
-  out.mode = arguments.has("detach") ? RunRequest::Mode::detached
-             : arguments.has("exec") ? RunRequest::Mode::exec
-                                     : RunRequest::Mode::foreground;
-  out.keep = arguments.has("job-id") || out.mode == RunRequest::Mode::detached;
-  out.job_id = arguments.has("job-id") ? arguments.value("job-id") : make_job_id(out.argv[0]);
-  TRY_OK(check_job_id(out.job_id));
-  TRY(out.limits, read_limits(arguments));
-  TRY(out.required, read_required(arguments, out.limits));
-  TRY(out.placement, read_placement(arguments));
-  for (const auto& limit : out.limits)
-    if (const auto controller = controller_of(limit.kind)) out.placement.controllers.insert(*controller);
-  out.placement.by_moving = out.mode == RunRequest::Mode::exec;
-  out.placement.leave_callers_unit = out.mode == RunRequest::Mode::detached;
-  TRY(out.environment, read_environment(arguments));
-  if (arguments.has("workdir")) {
-    out.workdir = arguments.value("workdir");
-    struct stat info {};
-    if (::stat(out.workdir->c_str(), &info) != 0) return sys_error("--workdir:", *out.workdir);
-    if (!S_ISDIR(info.st_mode)) return sys_error("--workdir:", *out.workdir, ENOTDIR);
-  }
-  if (arguments.has("timeout")) {
-    const auto timeout = parse_duration(arguments.value("timeout"));
-    if (!timeout)
-      return bad_input("--timeout: " + timeout.error().step, timeout.error().object, timeout.error().hint);
-    out.timeout = *timeout;
-  }
-  if (out.mode == RunRequest::Mode::detached)
-    out.log.kind = LogTarget::Kind::job_folder, out.log_cap = kDefaultLogCap;
-  if (arguments.has("log")) {
-    TRY(out.log, read_log(arguments.value("log")));
-    out.log_cap.reset();  // a file that the operator named is theirs: it is capped only if they say so
-  }
-  if (arguments.has("log-max")) {
-    const auto cap = parse_bytes(arguments.value("log-max"));
-    if (!cap) return bad_input("--log-max: " + cap.error().step, cap.error().object, cap.error().hint);
-    out.log_cap = cap->count;
-  }
-  out.thread_fit = !arguments.has("no-thread-fit");
+  TRY(RunRequest out, read_run_options(arguments, arguments.command));
   out.progress = arguments.has("progress");
   if (out.progress && !is_ffmpeg(out.argv[0]))
     return bad_input("--progress adds options to an ffmpeg command; this is", program_name(out.argv[0]),
                      "leave it out");
-  out.forward_signals = arguments.has("forward-signals");
-  if (arguments.has("result-file")) {
-    TRY(out.result_file, read_result_file(arguments.value("result-file")));
-  }
   return out;
 }
 
-/// Prints for people on stderr, and for machines on stdout with --json.
-class Printer final : public RunListener {
- public:
-  Printer(bool quiet, bool json, RunRequest::Mode mode) : quiet_(quiet), json_(json), mode_(mode) {}
-
-  void started(const Record& record) override {
-    if (!quiet_) print_err(receipt_text(record, colour_on(STDERR_FILENO)));
-    if (mode_ == RunRequest::Mode::foreground) return;
-    // Nobody of ours will be here to tell how it ends: what there is to tell is how it began.
-    if (json_)
-      print_out(dump_json({{"schema", 1},
-                           {"job_id", record.job_id},
-                           {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
-                           {"started_at", rfc3339(record.started_at)},
-                           {"receipt", to_json(record.receipt)}}) +
-                "\n");
-    else if (mode_ == RunRequest::Mode::detached)
-      print_out(record.job_id + "\n");
-  }
-  bool wants_result() const override { return json_ && mode_ == RunRequest::Mode::foreground; }
-  void ended(const Record& record, const Ending& ending, const Verdict& verdict,
-             const Json& result) override {
-    if (mode_ != RunRequest::Mode::foreground) return;
-    if (!quiet_) print_err(ending_text(record, ending, verdict));
-    if (json_) print_out(dump_json(result) + "\n");
-  }
-
- private:
-  bool quiet_, json_;
-  RunRequest::Mode mode_;
-};
-
 Result<int> run_verb(const Arguments& arguments) {
   TRY(const RunRequest request, read_request(arguments));
-  Printer printer(arguments.has("quiet"), arguments.has("json"), request.mode);
+  RunPrinter printer(arguments.has("quiet"), arguments.has("json"), request.mode);
   return run_job(request, printer);
 }
 
@@ -289,42 +35,10 @@ const Verb kRunVerb = {
     "run",
     "[options] -- COMMAND [ARG...]",
     "Start a command inside limits; it goes on whatever happens to ffrtmp.",
-    {
-        {"cpu-max", 0, "150%|\"Q P\"", "CPU quota: percent of one CPU, or microseconds per period"},
-        {"cpus", 0, "N", "the same in CPUs (1.5)"},
-        {"cpu-quota", 0, "PERCENT", "the same, 100 is one CPU"},
-        {"cpu-weight", 0, "1-10000", "CPU share under contention; everybody has 100"},
-        {"cpuset", 0, "LIST", "CPUs it may use (0-3,8)"},
-        {"memory-max", 0, "SIZE", "memory limit; beyond it the kernel kills (512M, 2G)"},
-        {"memory-limit", 0, "MB", "the same in megabytes"},
-        {"memory-high", 0, "SIZE", "from here on it is slowed down and reclaimed"},
-        {"swap-max", 0, "SIZE", "swap limit; 0 is no swap"},
-        {"io-max", 0, "\"DISK RATES\"", "\"/data rbps=20M wbps=10M riops=.. wiops=..\"; repeatable", true},
-        {"io-weight", 0, "1-10000", "disk share under contention (needs BFQ or iocost)"},
-        {"pids-max", 0, "N", "most processes and threads"},
-        {"nice", 0, "-20..19", "scheduling priority"},
-        {"ionice", 0, "CLASS[:LEVEL]", "idle, best-effort:0-7, realtime:0-7"},
-        {"oom-score-adj", 0, "-1000..1000", "who is killed first when the host runs out of memory"},
-        {"profile", 0, "NAME", "a set of limits (ffrtmp profiles); flags override it"},
-        {"require", 0, "LIMIT,..|all", "start nothing unless these are enforced", true},
-        {"job-id", 0, "ID", "its name for ps, status, stop; made up otherwise"},
-        {"timeout", 0, "DUR", "stop it after this time (90s, 1h30m): exit code 124"},
-        {"detach", 'd', nullptr, "return at once; a recorder waits for its end"},
+    with_run_options({
         {"exec", 0, nullptr, "set up, then become the command: no wrapper remains"},
-        {"log", 0, "FILE|WORD", "stdout and stderr: a file, journal, inherit, null"},
-        {"log-max", 0, "SIZE", "cap on the log's space (detached: 4M)"},
-        {"workdir", 0, "DIR", "folder to start in"},
-        {"env", 0, "K=V", "environment variable; repeatable", true},
-        {"placement", 0, "WHERE", "auto, systemd, cgroup, none"},
-        {"cgroup-parent", 0, "PATH", "a cgroup delegated to you, to live below"},
-        {"thread-fit", 0, nullptr, "fit the CPU affinity to the quota (the default)"},
-        {"no-thread-fit", 0, nullptr, "leave the CPU affinity alone"},
         {"progress", 0, nullptr, "have ffmpeg write its progress for ps and status"},
-        {"forward-signals", 0, nullptr, "pass signals on instead of letting go (containers)"},
-        {"json", 0, nullptr, "the result as JSON on stdout"},
-        {"result-file", 0, "FILE", "the result as JSON in a file"},
-        {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
-    },
+    }),
     "",
     run_verb,
 };
