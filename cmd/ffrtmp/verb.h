@@ -55,6 +55,9 @@ std::string help_text(const Verb& verb);
 Result<std::string> one_job(const Arguments& arguments);
 
 extern const Verb kRunVerb, kPsVerb, kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb,
-    kCompletionVerb;
+    kCompletionVerb, kJobVerb, kCapabilitiesVerb;
+
+/// What `ffrtmp job` starts as its workload; see job_steps.cc.
+Result<int> job_steps_verb();
 
 }  // namespace ffrtmp
