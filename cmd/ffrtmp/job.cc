@@ -84,6 +84,12 @@ Status add_type_defaults(const JobType& type, RunRequest& request) {
   return {};
 }
 
+RestartPolicy policy_named(const std::string& when) {
+  return when == "always"       ? RestartPolicy::always
+         : when == "on-failure" ? RestartPolicy::on_failure
+                                : RestartPolicy::no;
+}
+
 RestartRule restart_rule(const LiveSpec& live) {
   RestartRule out;
   out.when = live.restart == RestartPolicy::always       ? RestartRule::When::always
@@ -106,9 +112,7 @@ Status read_live(const Arguments& arguments, const JobType& type, LiveSpec& live
     const std::string when = arguments.value("restart");
     if (when != "no" && when != "on-failure" && when != "always")
       return bad_input("--restart:", "\"" + when + "\"", "give no, on-failure or always");
-    live.restart = when == "no"       ? RestartPolicy::no
-                   : when == "always" ? RestartPolicy::always
-                                      : RestartPolicy::on_failure;
+    live.restart = policy_named(when);
   }
   if (arguments.has("restart-max")) {
     const auto most = parse_u64(arguments.value("restart-max"));
@@ -150,6 +154,7 @@ Result<int> run_type(Arguments arguments) {
   asked.job_id = request.job_id;
   EncoderBook encoders;
   TRY(const JobPlan plan, make_plan(type, asked, encoders));
+  if (!plan.restart.empty() && !arguments.has("restart")) live.restart = policy_named(plan.restart);
   const bool json = arguments.has("json");
   if (arguments.has("dry-run"))
     return print_out(json ? dump_json(redacted(to_json(plan)), 1) + "\n" : plan_page(plan));

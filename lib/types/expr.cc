@@ -212,7 +212,7 @@ class Reader {
     if (name == "false") return Json(false);
     if (name == "null") return Json(nullptr);
     if (take("(")) return call(name);
-    if (name == "encoder") return encoder();
+    if (name == "encoder" || name == "capability") return encoder();
     if (names_) names_->insert(name);
     if (!live()) return Json(nullptr);
     if (!scope_->names.contains(name)) {
@@ -266,7 +266,7 @@ class Reader {
       if (live() && !name.is_string()) return wrong("encoder[...] needs the name of a codec");
       codec = live() ? name.get<std::string>() : "";
     } else {
-      return wrong("write encoder.h264 or encoder[codec]");
+      return wrong("write encoder.h264, encoder[codec] or capability['filter:NAME']");
     }
     if (!live()) return Json(nullptr);
     if (!scope_->encoder) return wrong("no encoder can be chosen here");

@@ -104,6 +104,29 @@ Result<Json> parts(const Arguments& a, const Scope&) {
   for (const auto part : split(whole, separator[0])) out.push_back(std::string(part));
   return out;
 }
+Result<Json> replaced(const Arguments& a, const Scope&) {
+  TRY(std::string whole, text(a[0]));
+  TRY(const std::string from, text(a[1]));
+  TRY(const std::string to, text(a[2]));
+  if (from.empty()) return bad_input("nothing to replace", "");
+  for (size_t at = 0; (at = whole.find(from, at)) != std::string::npos; at += to.size()) {
+    whole.replace(at, from.size(), to);
+    if (whole.size() > kLongest) return bad_input("the text grows beyond a megabyte", "");
+  }
+  return Json(whole);
+}
+/// null when an item has no such number: the whole is not known then.
+Result<Json> sum(const Arguments& a, const Scope&) {
+  if (!a[0].is_array()) return bad_input("a list is needed, not", a[0].type_name());
+  TRY(const std::string key, text(a[1]));
+  double out = 0;
+  for (const Json& item : a[0]) {
+    const Json& value = at_or_null(item, key);
+    if (!value.is_number()) return Json(nullptr);
+    out += value.get<double>();
+  }
+  return plain_number(out);
+}
 Result<Json> present(const Arguments& a, const Scope&) {
   if (!a[0].is_array()) return bad_input("a list is needed, not", a[0].type_name());
   Json out = Json::array();
@@ -181,6 +204,8 @@ const std::vector<Function>& functions() {
       {"join", 2, 2, "a list and a separator", joined},
       {"each", 2, 3, "a list, a template with ${item} and ${index}, a separator", each},
       {"split", 2, 2, "text and a separator: a list", parts},
+      {"replace", 3, 3, "text, what, by what", replaced},
+      {"sum", 2, 2, "a list of things and the name of a number in each", sum},
       {"present", 1, 1, "a list: what of it is not null, false, 0 or empty", present},
       {"chunks", 2, 2, "a list and a size: a list of lists", chunks},
       {"range", 1, 1, "a count: 0, 1, ...", range},

@@ -99,6 +99,7 @@ enum class RestartPolicy { no, on_failure, always };
 struct LiveSpec {
   bool live = false;
   RestartPolicy restart = RestartPolicy::no;
+  std::string restart_template;  ///< instead, where it depends on the parameters
   Duration backoff = std::chrono::seconds(1), longest_backoff = std::chrono::seconds(60);
   unsigned most = 0;  ///< restarts; 0 is no bound
   std::optional<Duration> stall;

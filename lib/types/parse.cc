@@ -458,7 +458,10 @@ class TypeParser {
     TomlReader r(*table, top_.source(), "live");
     out_.live.live = true;
     TRY(const std::string restart, r.text("restart", "no"));
-    if (restart == "on-failure")
+    if (restart.find("${") != std::string::npos) {
+      TRY_OK(template_ok(restart, r.place()));
+      out_.live.restart_template = restart;
+    } else if (restart == "on-failure")
       out_.live.restart = RestartPolicy::on_failure;
     else if (restart == "always")
       out_.live.restart = RestartPolicy::always;

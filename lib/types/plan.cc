@@ -154,24 +154,29 @@ class Planner {
       if (!chosen) return std::unexpected(chosen.error());
     }
     for (const auto& capability : type_.capabilities) {
-      const size_t colon = capability.find(':');
-      const std::string kind = capability.substr(0, colon), name = capability.substr(colon + 1);
-      const auto told =
-          kind == "gst"
-              ? capture({"gst-inspect-1.0", "--exists", name}, std::chrono::seconds(60))
-              : capture({"ffmpeg", "-hide_banner", "-h", kind + "=" + name}, std::chrono::seconds(30));
-      if (!told) return std::unexpected(told.error());
-      if (!told->ok() || told->out.find("Unknown ") != std::string::npos ||
-          told->err.find("Unknown ") != std::string::npos)
-        return bad_input(type_.name + " needs what this host's " + (kind == "gst" ? "GStreamer" : "FFmpeg") +
-                             " does not have:",
-                         capability);
+      TRY(const bool there, has_capability(capability));
+      if (!there) return bad_input(type_.name + " needs what this host does not have:", capability);
     }
     return {};
   }
 
-  /// `${encoder.h264}`: the first encoder of it that works here, with what templates need around it.
+  /// filter:NAME and muxer:NAME of FFmpeg, gst:ELEMENT of GStreamer.
+  static Result<bool> has_capability(const std::string& capability) {
+    const size_t colon = capability.find(':');
+    const std::string kind = capability.substr(0, colon), name = capability.substr(colon + 1);
+    const auto told = kind == "gst" ? capture({"gst-inspect-1.0", "--exists", name}, std::chrono::seconds(60))
+                                    : capture({"ffmpeg", "-hide_banner", "-h", kind + "=" + name}, std::chrono::seconds(30));
+    if (!told) return std::unexpected(told.error());
+    // FFmpeg says "Unknown filter" with exit code 0.
+    return told->ok() && told->out.find("Unknown ") == std::string::npos && told->err.find("Unknown ") == std::string::npos;
+  }
+
+  /// `${encoder.h264}` or `${capability['filter:x']}`: the first encoder of it that works here, with what templates need around it.
   Result<Json> encoder(const std::string& codec) {
+    if (codec.find(':') != std::string::npos) {
+      TRY(const bool there, has_capability(codec));
+      return Json(there);
+    }
     if (plan_.engine == "gstreamer")
       return Json({{"name", codec}, {"codec", codec}, {"init", Json::array()}, {"filter", ""}});
     if (const Json& known = at_or_null(encoder_facts_, codec); !known.is_null()) return known;
@@ -462,6 +467,9 @@ class Planner {
       return value.is_number() && value.get<double>() > 0 ? std::optional(value.get<double>())
                                                           : std::optional<double>();
     };
+    if (!type_.live.restart_template.empty()) {
+      TRY(plan_.restart, expand_text(type_.live.restart_template, scope_));
+    }
     if (!type_.live.segment_list.empty()) {
       TRY(plan_.segment_list, expand_text(type_.live.segment_list, scope_));
     }

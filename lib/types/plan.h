@@ -48,6 +48,7 @@ struct JobPlan {
   std::vector<PlannedCheck> checks;
   std::optional<double> media_s;  ///< seconds of media that the job makes, where known
   bool live = false;
+  std::string restart;  ///< "", or what the type's template came to: no, on-failure, always
   std::string segment_list;
   std::optional<double> keep_age_s, keep_bytes;
 };
