@@ -65,7 +65,7 @@ Result<JobRequest> read_job(const Arguments& arguments, const JobType& type) {
   for (const auto& given : arguments.values("param")) {
     const size_t equals = given.find('=');
     if (equals == 0 || equals == std::string::npos)
-      return bad_input("-p:", "\"" + redact(given) + "\"", "give it as key=value");
+      return bad_input("-p:", "\"" + redact(given) + "\"", "give it as NAME=VALUE");
     out.parameters.emplace_back(given.substr(0, equals), given.substr(equals + 1));
   }
   out.verify = arguments.value("verify");

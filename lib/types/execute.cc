@@ -266,15 +266,23 @@ class Executor {
     // Told to stop: those who told us have told our children too (ffrtmp stop, a terminal's Ctrl-C), unless
     // they did not.
     const bool pass_on = stopped_ && !passed_on_;
-    const int events = ::poll(waiting.data(), waiting.size(), pass_on ? 2000 : -1);
+    const int events = ::poll(waiting.data(), waiting.size(), told_ > 1 ? 500 : pass_on ? 2000 : -1);
+    if (events == 0 && told_ > 1) {
+      // Told twice, and the file no longer grows (or we would not have been): what is next is SIGKILL for all of us, and
+      // nobody would be left to clear up.
+      for (const auto& one : running) ::kill(one.child.pid, SIGKILL);
+      return;
+    }
     if (events == 0 && pass_on) {
       passed_on_ = true;
       for (const auto& one : running) ::kill(one.child.pid, SIGINT);
       return;
     }
     signalfd_siginfo told{};
-    while (::read(stops_.get(), &told, sizeof told) == sizeof told)
+    while (::read(stops_.get(), &told, sizeof told) == sizeof told) {
+      told_++;
       if (!stopped_) stopped_ = static_cast<int>(told.ssi_signo);
+    }
     uint64_t expirations;
     if (::read(timer, &expirations, sizeof expirations) == sizeof expirations) look(step, engine, running);
   }
@@ -521,7 +529,7 @@ class Executor {
   Fd stops_;
   std::optional<SegmentKeeper> keeper_;
   Duration begin_{}, sampled_ = monotonic_now();
-  int stopped_ = 0;
+  int stopped_ = 0, told_ = 0;
   bool passed_on_ = false;
   size_t segments_ = 0;
   double media_s_ = 0, verify_s_ = 0;

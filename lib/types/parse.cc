@@ -114,6 +114,12 @@ Result<const toml::array*> TomlReader::array(std::string_view key) {
   if (!node->is_array()) return error(place_of(*node), path_of(key) + " is a list");
   return node->as_array();
 }
+Status TomlReader::only(std::vector<std::string> keys) const {
+  TomlReader reader(table_, source_, path_, place_);
+  reader.known_ = std::move(keys);
+  return reader.done();
+}
+
 Status TomlReader::done() const {
   for (const auto& [key, node] : in_file_order(table_)) {
     if (std::ranges::find(known_, key) != known_.end()) continue;
@@ -152,10 +158,12 @@ const std::vector<std::string>& builtin_scope() {
 /// Reads one file. Collects what templates may name before it reads templates.
 class TypeParser {
  public:
-  TypeParser(const toml::table& table, const std::string& source) : top_(table, source, "") {}
+  TypeParser(const toml::table& table, const std::string& source) : top_(table, source, "", {1, 1}) {}
 
   Result<JobType> parse() {
     out_.source = top_.source();
+    TRY_OK(top_.only({"name", "version", "summary", "description", "engines", "agents", "parameters", "inputs", "outputs", "let",
+                      "requires", "checks", "profile", "limits", "timeout", "live", "steps", "verify", "verify_level"}));
     TRY(out_.name, top_.needed_text("name"));
     if (out_.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos ||
         out_.name.size() > 48 || out_.name[0] == '-')

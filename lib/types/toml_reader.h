@@ -37,6 +37,9 @@ class TomlReader {
   /// Every key that nobody asked for is an error, with the nearest one that is known.
   Status done() const;
 
+  /// Fails at once when there is a key that is not among these: for what is said before a missing key is missed.
+  Status only(std::vector<std::string> keys) const;
+
   Place place() const { return place_; }
   const std::string& source() const { return source_; }
   const std::string& path() const { return path_; }

@@ -20,8 +20,10 @@ expect 0 ffrtmp job clip long.mp4 -o clip.mp4 -p start=2.5s -p end=5s -p preset=
 assert_lasts 2.5 clip.mp4
 assert_decodes clip.mp4
 # Exact: its first frame is the film's at 2.5 s.
-psnr=$(ffmpeg -v info -ss 2.5 -i long.mp4 -i clip.mp4 -frames:v 1 -filter_complex '[0:v][1:v]psnr' -f null - 2>&1 | sed -n 's/.*average:\([0-9.inf]*\).*/\1/p')
-awk -v p="$psnr" 'BEGIN { exit !(p == "inf" || p > 30) }' || fail "the first frame is another ($psnr dB)"
+close_to() {
+    ffmpeg -v info -ss "$1" -i long.mp4 -i clip.mp4 -frames:v 1 -filter_complex '[0:v][1:v]psnr' -f null - 2>&1 | sed -n 's/.*average:\([0-9.inf]*\).*/\1/p'
+}
+awk -v a="$(close_to 2.5)" -v b="$(close_to 2.42)" -v c="$(close_to 2.58)" 'BEGIN { exit !(a > b + 3 && a > c + 3) }' || fail "the first frame is not that at 2.5 s"
 expect 0 ffrtmp job clip long.mp4 -o copy.mkv -p start=2s -p duration=4s -p copy=true
 assert_eq h264 "$(stream copy.mkv v codec_name)"
 assert_decodes copy.mkv

@@ -5,6 +5,8 @@
 
 # What is found out about encoders is kept here, not in the home of whoever runs the tests.
 export XDG_CACHE_HOME=$TMP/cache
+# GStreamer looks through all of its plugins when it has no list of them, which takes most of a minute.
+export GST_REGISTRY=${GST_REGISTRY:-$REPO/build/gst-registry.bin}
 
 # film PATH SECONDS [SIZE [RATE]]: moving pictures and a tone.
 film() {
@@ -36,7 +38,7 @@ assert_decodes() {
 # nothing_left: no temporary name of ours in the present folder.
 nothing_left() { assert_eq "" "$(find . -name '.ffrtmp-*' -o -name 'ffrtmp-*.work')" "left behind"; }
 # made FILE WIDTH HEIGHT: a picture of that size.
-made() { assert_eq "$2 $3" "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0:s=' ' "$1")" "size of $1"; }
+made() { assert_eq "$2x$3" "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0:s=x "$1")" "size of $1"; }
 # free_port: one that nobody listens on now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 

@@ -20,9 +20,11 @@ for algorithm in md5 sha256 sha512; do
     assert_eq "$(${algorithm}sum <in.mp4 | cut -d' ' -f1)" "$(jq -r .digest .out)" $algorithm
 done
 # Decoded frames are the same in another container, the file is not.
-ffmpeg -v error -i in.mp4 -c copy same.mkv
-ffrtmp job hash in.mp4 -p of=frames -p algorithm=md5 -o a.json && ffrtmp job hash same.mkv -p of=frames -p algorithm=md5 -o b.json
-ffmpeg -v error -i in.mp4 -map 0:v -map 0:a -c:v rawvideo -c:a pcm_s16le -f hash -hash md5 - | tr 'A-F' 'a-f' >want
+# (Sound would differ by the encoder's delay, which MP4 cuts off and Matroska does not.)
+silent_film v.mp4 2
+ffmpeg -v error -i v.mp4 -c copy same.mkv
+ffrtmp job hash v.mp4 -p of=frames -p algorithm=md5 -o a.json && ffrtmp job hash same.mkv -p of=frames -p algorithm=md5 -o b.json
+ffmpeg -v error -i v.mp4 -map 0:v -c:v rawvideo -f hash -hash md5 - | tr 'A-F' 'a-f' >want
 assert_contains "$(cat want)" "$(jq -r .digest a.json)"
 assert_eq "$(jq .digest a.json)" "$(jq .digest b.json)" "the frames"
 expect 0 ffrtmp job probe in.mp4
@@ -37,7 +39,7 @@ ffrtmp job transcode in.mp4 -o bad.mp4 -p crf=45 -p height=90 -p preset=ultrafas
 expect 0 ffrtmp job quality in.mp4 bad.mp4 -o q.json
 json q.json '.psnr_db.mean > 10 and .psnr_db.mean < 45 and .psnr_db.min <= .psnr_db.p5 and .psnr_db.p5 <= .psnr_db.mean and .ssim.mean < 0.999' >/dev/null
 if ffmpeg -hide_banner -filters 2>/dev/null | grep -q libvmaf; then json q.json '.vmaf.mean < 100' >/dev/null; else
-    json q.json '.vmaf == null or fail' >/dev/null || true
+    assert_eq null "$(jq .vmaf q.json)" "no VMAF here"
     expect 125 ffrtmp job quality in.mp4 bad.mp4 -p vmaf=yes
     assert_contains "$err" libvmaf
 fi
