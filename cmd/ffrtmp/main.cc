@@ -15,8 +15,8 @@ namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {
-      &kRunVerb,    &kAttachVerb, &kDetachVerb, &kSetVerb,  &kPauseVerb,    &kResumeVerb,    &kPsVerb,
-      &kStatusVerb, &kWaitVerb,   &kLogsVerb,   &kStopVerb, &kProfilesVerb, &kCompletionVerb};
+      &kRunVerb,  &kJobVerb,  &kAttachVerb, &kDetachVerb,   &kSetVerb,          &kPauseVerb,     &kResumeVerb, &kPsVerb,
+      &kStatusVerb, &kWaitVerb, &kLogsVerb, &kStopVerb, &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
   return all;
 }
 
@@ -52,6 +52,7 @@ Result<int> dispatch(const std::vector<std::string>& words) {
         if (words[1] == verb->name) return print_out(help_text(*verb));
     return print_out(front_page());
   }
+  if (first == "job-steps") return job_steps_verb();
   for (const Verb* verb : verbs()) {
     if (first != verb->name) continue;
     const std::vector<std::string> rest(words.begin() + 1, words.end());

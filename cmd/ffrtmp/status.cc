@@ -40,23 +40,25 @@ Result<int> status_verb(const Arguments& arguments) {
   const Usage usage = live_usage(host, job);
   const auto media = record.progress_path.empty() ? std::nullopt : read_progress(record.progress_path);
   if (arguments.has("json")) {
-    Json out = {{"schema", 1},
-                {"job_id", record.job_id},
-                {"state", job_state_name(job.state)},
-                {"mode", record.mode},
-                {"paused", job.paused},
-                {"command", command},
-                {"workdir", record.workdir},
-                {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
-                {"observer", record.observer ? to_json(*record.observer) : Json(nullptr)},
-                {"started_at", rfc3339(record.started_at)},
-                {"age_s", std::chrono::duration<double>(age_of(job)).count()},
-                {"receipt", to_json(record.receipt)},
-                {"usage", to_json(usage)},
-                {"memory_bytes", usage.memory_bytes ? Json(*usage.memory_bytes) : Json(nullptr)},
-                {"media", media ? to_json(*media) : Json(nullptr)},
-                {"log", record.log_path},
-                {"result", job.result ? *job.result : Json(nullptr)}};
+    Json out = {
+        {"schema", 1},
+        {"job_id", record.job_id},
+        {"state", job_state_name(job.state)},
+        {"command", command},
+        {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},
+        {"restarts", record.restarts},
+        {"stalled_since", record.stalled_since ? Json(rfc3339(*record.stalled_since)) : Json(nullptr)},
+        {"workdir", record.workdir},
+        {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
+        {"observer", record.observer ? to_json(*record.observer) : Json(nullptr)},
+        {"started_at", rfc3339(record.started_at)},
+        {"age_s", std::chrono::duration<double>(age_of(job)).count()},
+        {"receipt", to_json(record.receipt)},
+        {"usage", to_json(usage)},
+        {"memory_bytes", usage.memory_bytes ? Json(*usage.memory_bytes) : Json(nullptr)},
+        {"media", media ? to_json(*media) : Json(nullptr)},
+        {"log", record.log_path},
+        {"result", job.result ? *job.result : Json(nullptr)}};
     return print_out(dump_json(out, 1) + "\n");
   }
   std::string out = receipt_text(record, colour_on(STDOUT_FILENO));
@@ -77,6 +79,12 @@ Result<int> status_verb(const Arguments& arguments) {
     if (usage.memory_bytes) used += ", memory now " + format_bytes(Bytes{*usage.memory_bytes});
     line("usage", used);
   }
+  if (!record.job_type.empty())
+    line("job type",
+         record.job_type +
+             (record.restarts ? ", started again " + std::to_string(record.restarts) + " time(s)" : ""));
+  if (record.stalled_since)
+    line("stalled", "its media time has stood still since " + rfc3339(*record.stalled_since));
   if (media) line("media", media_text(*media));
   if (!record.log_path.empty()) line("log", record.log_path);
   if (job.result) {

@@ -30,7 +30,10 @@ Result<int> stop_verb(const Arguments& arguments) {
   auto workload =
       job.record.workload ? ProcessRef::open(*job.record.workload) : sys_error("opening process", "", ESRCH);
   const bool leftovers = !workload && !leaf.dirs.empty() && leaf.populated();
-  if (!workload && !leftovers) {
+  // One that its recorder would start again is not over: told in time, it will not.
+  const bool resting = !workload && job.record.restarts_itself && !job.result && job.record.observer &&
+                       is_alive(*job.record.observer);
+  if (!workload && !leftovers && !resting) {
     print_err("ffrtmp: job " + id + " has ended already\n");
     return 0;
   }
@@ -40,6 +43,15 @@ Result<int> stop_verb(const Arguments& arguments) {
     const Json said = {{"at", rfc3339(wall_now())}, {"by_uid", ::getuid()}};
     (void)write_atomic(dir->get(), kStopFile, dump_json(said) + "\n");
   }
+  if (resting) {
+    constexpr int kNoticingMs = 5000;
+    if (const auto observer = ProcessRef::open(*job.record.observer)) {
+      pollfd gone{observer->pidfd(), POLLIN, 0};
+      ::poll(&gone, 1, kNoticingMs);
+    }
+    print_err("ffrtmp: job " + id + " will not be started again\n");
+    return 0;
+  }
   if (leftovers) {
     TRY_OK(leaf.kill());
     constexpr Duration kExiting = std::chrono::seconds(2);
@@ -48,7 +60,8 @@ Result<int> stop_verb(const Arguments& arguments) {
     return 0;
   }
   const std::string program = job.record.command.empty() ? "" : job.record.command[0];
-  const StopTarget target{&*workload, &leaf, is_ffmpeg(program) || is_gstreamer(program)};
+  const StopTarget target{&*workload, &leaf,
+                          !job.record.job_type.empty() || is_ffmpeg(program) || is_gstreamer(program)};
   TRY(const StopStep step, stop_workload(target, grace));
   if (step == StopStep::refused)
     return bad_input("some processes are in uninterruptible sleep and still run:", id);

@@ -54,7 +54,10 @@ std::string help_text(const Verb& verb);
 /// The one argument that verbs about a job take.
 Result<std::string> one_job(const Arguments& arguments);
 
-extern const Verb kRunVerb, kAttachVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb, kPsVerb, kStatusVerb,
-    kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCompletionVerb;
+extern const Verb kRunVerb, kJobVerb, kAttachVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb, kPsVerb,
+    kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb, kCompletionVerb;
+
+/// What `ffrtmp job` starts as its workload; see job_steps.cc.
+Result<int> job_steps_verb();
 
 }  // namespace ffrtmp

@@ -75,6 +75,13 @@ bool is_over(JobState state) { return state == JobState::ended || state == JobSt
 
 }  // namespace
 
+Json read_job_report(int job_folder) {
+  constexpr size_t kLargest = 16 << 20;
+  const auto text = read_file_at(job_folder, kReportFile, kLargest);
+  auto json = text ? parse_json(*text, kReportFile) : bad_input("", "");
+  return json && json->is_object() ? *std::move(json) : Json(nullptr);
+}
+
 std::string_view job_state_name(JobState state) {
   switch (state) {
     case JobState::starting: return "starting";

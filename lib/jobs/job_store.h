@@ -16,7 +16,11 @@ inline constexpr char kResultFile[] = "result.json";
 inline constexpr char kProgressFile[] = "progress";
 inline constexpr char kLogFile[] = "log";
 inline constexpr char kPausedFile[] = "paused.json";  ///< an operator has frozen it
+inline constexpr char kReportFile[] = "report.json";  ///< a declared job's own account of its steps
 inline constexpr char kStopFile[] = "stop.json";      ///< an operator asked for its end
+
+/// A declared job's account of itself in its folder; null where there is none that can be read.
+Json read_job_report(int job_folder);
 
 /// The state of one job as anybody can tell it from its folder and the living processes.
 enum class JobState {

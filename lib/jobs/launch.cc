@@ -1,6 +1,7 @@
 #include "jobs/launch.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,6 +118,23 @@ Result<Fd> connect_streams(const RunRequest& request, const std::optional<JobFol
   return ours;
 }
 
+/// Gives a declared job's workload its plan, and the folder for its progress and report.
+Status hand_over(const DeclaredJob& declared, const std::optional<JobFolder>& folder, Attempt& attempt,
+                 Record& record) {
+  // Without close-on-exec: its number is what the workload is told. The other end of nothing: a plain file in
+  // memory.
+  Fd plan(::memfd_create("ffrtmp-plan", 0));
+  if (!plan) return sys_error("making a file in memory", "");
+  TRY_OK(write_all(plan.get(), declared.plan));
+  attempt.plan.environment.push_back("FFRTMP_PLAN_FD=" + std::to_string(plan.get()));
+  attempt.held.push_back(std::move(plan));
+  if (folder) {
+    attempt.plan.environment.push_back("FFRTMP_JOB_FOLDER=" + folder->path());
+    record.progress_path = folder->path() + "/" + kProgressFile;
+  }
+  return {};
+}
+
 /// Opens the ways into the leaf: born in it on v2, its `tasks` on v1.
 Status plan_entry(Attempt& attempt) {
   for (const auto& dir : attempt.leaf.dirs) {
@@ -160,6 +178,10 @@ Record first_record(const RunRequest& request) {
   record.boot_id = boot_id();
   record.detached = request.mode == RunRequest::Mode::detached;
   record.keep = request.keep;
+  if (request.job) {
+    record.job_type = request.job->type;
+    record.restarts_itself = request.job->restart.when != RestartRule::When::no;
+  }
   if (request.timeout) record.timeout_s = std::chrono::duration<double>(*request.timeout).count();
   // Who waits for it: us. With --exec nobody will, but until then the claim needs a living holder too.
   if (const auto self = ProcessRef::open(::getpid())) record.observer = self->identity();
@@ -254,6 +276,10 @@ Result<Launched> try_in(const RunRequest& request, const Host& host, const JobSt
     job.record.progress_path = job.folder->path() + "/" + kProgressFile;
     plan.argv = with_progress(plan.argv, job.record.progress_path);
   }
+  if (request.job) {
+    if (auto handed = hand_over(*request.job, job.folder, attempt, job.record); !handed)
+      return undo(std::unexpected(handed.error()));
+  }
   if (plan.own_group) {
     job.terminal = Terminal::open();
     if (job.terminal.ours()) plan.terminal = job.terminal.fd();
@@ -305,6 +331,10 @@ Result<Launched> try_in(const RunRequest& request, const Host& host, const JobSt
   if (job.folder)
     if (const auto written = job.folder->write_record(job.record); !written)
       receipt.notes.push_back(written.error().message());
+  if (job.record.restarts_itself) {
+    job.again = std::move(plan);
+    job.held = std::move(attempt.held);
+  }
   job.leaf = std::move(attempt.leaf);
   return job;
 }
@@ -360,6 +390,16 @@ Result<Launched> launch(const RunRequest& request, const Host& host, const JobSt
     notes.push_back(why);
   Attempt attempt;
   return try_in(request, host, store, attempt, notes, program, about_to_exec, context);
+}
+
+Status relaunch(Launched& job) {
+  TRY(Spawned spawned, spawn(*job.again));
+  job.workload = std::move(spawned.process);
+  job.record.workload = job.workload->identity();
+  job.record.restarts++;
+  job.record.stalled_since.reset();
+  if (job.folder) (void)job.folder->write_record(job.record);
+  return {};
 }
 
 }  // namespace ffrtmp

@@ -23,6 +23,9 @@ struct Launched {
   Fd log;         ///< our own descriptor of a log that we hold; for capping
   Terminal terminal;
   Duration started{};  ///< monotonic
+  /// How to start it again, where its rule may ask for that; the descriptors are those that the plan names.
+  std::optional<SpawnPlan> again;
+  std::vector<Fd> held;
 };
 
 /// Places, limits, records and starts a workload: the whole way from a request to a running job. On error
@@ -32,5 +35,8 @@ struct Launched {
 Result<Launched> launch(const RunRequest& request, const Host& host, const JobStore* store,
                         std::optional<Base> first, void (*about_to_exec)(const Record&, void*),
                         void* context);
+
+/// Starts the workload of a job once more, in its old place with its old limits, after it has ended.
+Status relaunch(Launched& job);
 
 }  // namespace ffrtmp

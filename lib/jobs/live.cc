@@ -72,6 +72,7 @@ Status settle_unobserved(const Host& host, const StoredJob& job, std::optional<i
   ending.operator_stopped = exists_at(dir.get(), kStopFile);
   if (!job.record.progress_path.empty()) ending.media = read_progress(job.record.progress_path);
   if (!job.record.log_path.empty()) ending.log_tail = last_lines(job.record.log_path, 5);
+  ending.report = read_job_report(dir.get());
   const JobFolder folder(job.folder, std::move(dir));
   TRY_OK(folder.write_result(make_result(job.record, ending, judge(job.record, ending))));
   if (!leaf.populated()) (void)leaf.remove();

@@ -111,6 +111,45 @@ class CapKeeper {
   Duration pause_ = kFirstLook;
 };
 
+/// Watches that a live job's media time goes on.
+class StallWatch {
+ public:
+  explicit StallWatch(const std::optional<Duration>& patience, const std::string& progress_path)
+      : path_(progress_path) {
+    if (!patience || path_.empty()) return;
+    patience_ = *patience;
+    timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    changed_ = monotonic_now();
+    rearm();
+  }
+  int timer() const { return timer_.get(); }
+  enum class State { goes_on, stalled, recovered };
+  State look() {
+    uint64_t expirations;
+    (void)!::read(timer_.get(), &expirations, sizeof expirations);
+    const auto progress = read_progress(path_);
+    const double at = progress && progress->out_time_s ? *progress->out_time_s : -1;
+    const Duration now = monotonic_now();
+    rearm();
+    if (at != last_) {
+      last_ = at;
+      changed_ = now;
+      return std::exchange(stalled_, false) ? State::recovered : State::goes_on;
+    }
+    if (stalled_ || now - changed_ < patience_) return State::goes_on;
+    stalled_ = true;
+    return State::stalled;
+  }
+
+ private:
+  void rearm() const { arm(timer_.get(), std::max<Duration>(200ms, patience_ / 4)); }
+  std::string path_;
+  Duration patience_{}, changed_{};
+  double last_ = -1;
+  bool stalled_ = false;
+  Fd timer_;
+};
+
 /// Reaps every ended child that is not the workload: as a container's first process we inherit orphans.
 void reap_strangers(pid_t workload) {
   for (;;) {
@@ -170,6 +209,17 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
       caps.add(std::move(*fd), job.record.progress_path, kProgressCap);
   }
 
+  StallWatch stall(request.job ? request.job->restart.stall : std::nullopt, job.record.progress_path);
+  const auto note_stall = [&](bool stalled) {
+    if (stalled)
+      job.record.stalled_since = wall_now();
+    else
+      job.record.stalled_since.reset();
+    if (job.folder) (void)job.folder->write_record(job.record);
+  };
+  const StopTarget target{&workload, &job.leaf,
+                          request.job || is_ffmpeg(request.argv[0]) || is_gstreamer(request.argv[0])};
+
   int status = 0;
   rusage account{};
   const auto reap = [&] {
@@ -177,11 +227,12 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
       if (errno != EINTR) return false;
     return true;
   };
-  std::array<pollfd, 5> waiting = {{{workload.pidfd(), POLLIN, 0},
+  std::array<pollfd, 6> waiting = {{{workload.pidfd(), POLLIN, 0},
                                     {signals.get(), POLLIN, 0},
                                     {deadline ? deadline.get() : -1, POLLIN, 0},
                                     {caps.watch(), POLLIN, 0},
-                                    {caps.timer(), POLLIN, 0}}};
+                                    {caps.timer(), POLLIN, 0},
+                                    {stall.timer(), POLLIN, 0}}};
   const auto ready = [&](size_t i) { return (waiting[i].revents & (POLLIN | POLLHUP | POLLERR)) != 0; };
   bool over = false;
   // Most of what shrinking gives back, a job of milliseconds would have to fetch again: only who waits longer
@@ -199,11 +250,22 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
     if (ready(0)) break;
     if (ready(2)) {
       ending.timed_out = true;
-      const StopTarget target{&workload, &job.leaf,
-                              is_ffmpeg(request.argv[0]) || is_gstreamer(request.argv[0])};
       (void)stop_workload(target, kStopGrace);
       waiting[2].fd = -1;
       continue;
+    }
+    if (ready(5)) {
+      const auto state = stall.look();
+      if (state != StallWatch::State::goes_on) note_stall(state == StallWatch::State::stalled);
+      if (state == StallWatch::State::stalled) {
+        ending.stalls++;
+        if (request.job->restart.on_stall) {
+          ending.stalled = true;
+          (void)stop_workload(target, kStopGrace);
+          waiting[5].fd = -1;
+          continue;
+        }
+      }
     }
     if (ready(3)) caps.on_write();
     if (ready(4)) caps.on_timer();
@@ -253,8 +315,37 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
   if (!job.record.progress_path.empty()) ending.media = read_progress(job.record.progress_path);
   constexpr size_t kTailLines = 5;
   if (!job.record.log_path.empty()) ending.log_tail = last_lines(job.record.log_path, kTailLines);
+  if (request.job && job.folder) ending.report = read_job_report(job.folder->dir());
   if (job.folder) ending.operator_stopped = exists_at(job.folder->dir(), kStopFile);
   return ending;
+}
+
+bool wait_before_restart(const Launched& job, Duration pause, Ending& ending) {
+  const auto told_to_stop = [&] { return job.folder && exists_at(job.folder->dir(), kStopFile); };
+  const sigset_t set = handled_signals();
+  const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  const Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (job.folder) ::inotify_add_watch(watch.get(), job.folder->path().c_str(), IN_MOVED_TO);
+  const Duration until = monotonic_now() + pause;
+  for (;;) {
+    if (told_to_stop()) {
+      ending.operator_stopped = true;
+      return false;
+    }
+    const Duration left = until - monotonic_now();
+    if (left <= Duration(0)) return true;
+    pollfd waiting[2] = {{signals.get(), POLLIN, 0}, {watch.get(), POLLIN, 0}};
+    ::poll(waiting, 2, static_cast<int>(left / 1ms) + 1);
+    signalfd_siginfo info{};
+    while (::read(signals.get(), &info, sizeof info) == sizeof info) {
+      const int number = static_cast<int>(info.ssi_signo);
+      if (number == SIGCHLD || number == SIGCONT || number == SIGTTOU) continue;
+      ending.detached_by = number;  // there is nothing left to wait for: the job ends here
+      return false;
+    }
+    char events[4096];
+    (void)!::read(watch.get(), events, sizeof events);
+  }
 }
 
 }  // namespace ffrtmp

@@ -17,6 +17,10 @@ namespace ffrtmp {
 Ending observe(Launched& job, const RunRequest& request, const std::function<void()>& settled);
 void block_signals();
 
+/// Waits before a restart. False when that is not to be: an operator asked for the job's end, or a signal
+/// made us let go (then `ending.detached_by` is set).
+bool wait_before_restart(const Launched& job, Duration pause, Ending& ending);
+
 /// Gives back to the kernel what was only needed to get here: heap, and pages of our own program that waiting
 /// does not use. A wrapper waits for days.
 void shrink();

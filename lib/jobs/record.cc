@@ -1,5 +1,7 @@
 #include "jobs/record.h"
 
+#include <algorithm>
+
 namespace ffrtmp {
 
 namespace {
@@ -33,6 +35,10 @@ Json to_json(const Record& record) {
   return {{"schema", kSchema},
           {"job_id", record.job_id},
           {"mode", record.mode},
+          {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},
+          {"restarts", record.restarts},
+          {"restarts_itself", record.restarts_itself},
+          {"stalled_since", record.stalled_since ? Json(rfc3339(*record.stalled_since)) : Json(nullptr)},
           {"command", record.command},
           {"workdir", record.workdir},
           {"boot_id", record.boot_id},
@@ -58,6 +64,12 @@ Result<Record> record_from_json(const Json& json) {
     Record out;
     out.job_id = json.value("job_id", "");
     out.mode = json.value("mode", "run");
+    out.job_type = text_or(json, "job_type");
+    if (const Json& restarts = at_or_null(json, "restarts"); restarts.is_number_unsigned())
+      out.restarts = static_cast<unsigned>(std::min<uint64_t>(restarts.get<uint64_t>(), UINT32_MAX));
+    out.restarts_itself = json.value("restarts_itself", false);
+    if (const std::string since = text_or(json, "stalled_since"); !since.empty())
+      out.stalled_since = parse_rfc3339(since);
     out.command = json.value("command", std::vector<std::string>{});
     out.workdir = json.value("workdir", "");
     out.boot_id = json.value("boot_id", "");

@@ -18,6 +18,11 @@ namespace ffrtmp {
 struct Record {
   std::string job_id;
   std::string mode = "run";  ///< run, attach
+  std::string job_type;      ///< "" for a plain command
+  unsigned restarts = 0;     ///< how often its recorder started it again
+  bool restarts_itself =
+      false;  ///< its recorder may start it again: it is not over when the workload has ended
+  std::optional<WallTime> stalled_since;  ///< its media time has not advanced since
   std::vector<std::string> command;
   std::string workdir;
   WallTime started_at;

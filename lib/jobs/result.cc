@@ -79,7 +79,9 @@ std::string_view outcome_name(Outcome outcome) {
 Verdict judge(const Record& record, const Ending& ending) {
   Verdict out;
   const std::string program = record.command.empty() ? "" : record.command[0];
-  const std::string name = program.empty() ? "the workload" : program_name(program);
+  const std::string name = !record.job_type.empty() ? record.job_type
+                           : program.empty()        ? "the workload"
+                                                    : program_name(program);
   if (ending.detached_by) {
     out.outcome = Outcome::detached;
     out.reason = "ffrtmp got " + signal_text(*ending.detached_by) + " and let go of the job, which goes on";
@@ -154,10 +156,13 @@ Verdict judge(const Record& record, const Ending& ending) {
   }
   const int code = *out.exit_code;
   if (ending.operator_stopped) out.killer = "operator";
-  const std::string meaning = exit_meaning(program, code);
+  const std::string told = text_or(ending.report, "reason");
+  const std::string meaning = !told.empty() && code != 0 ? record.job_type + ": " + told
+                              : record.job_type.empty()  ? exit_meaning(program, code)
+                                                         : "";
   out.reason = (meaning.empty() ? name + (code == 0 ? " finished" : " failed") : meaning) + " (exit code " +
                std::to_string(code) + ")";
-  if (code != 0 && !is_clean_stop(program, code)) out.reason += quoted_last_line(ending);
+  if (code != 0 && told.empty() && !is_clean_stop(program, code)) out.reason += quoted_last_line(ending);
   if (ending.operator_stopped) out.reason += ", after an operator asked for it";
   return out;
 }
@@ -174,6 +179,15 @@ Json make_result(const Record& record, const Ending& ending, const Verdict& verd
   const Json receipt = to_json(record.receipt);
   std::vector<std::string> log_tail;
   for (const auto& line : ending.log_tail) log_tail.push_back(redact_text(line));
+  Json job = ending.report;
+  if (!record.job_type.empty()) {
+    if (!job.is_object()) job = {{"type", record.job_type}};
+    // What the cgroup counted has every process in it, also those that nobody waited for.
+    if (ending.usage.cpu_user_s && ending.usage.cpu_system_s)
+      job["core_seconds"] = *ending.usage.cpu_user_s + *ending.usage.cpu_system_s;
+    job["restarts"] = record.restarts;
+    job["stalls"] = ending.stalls;
+  }
   return {{"schema", kSchema},
           {"job_id", record.job_id},
           {"mode", record.mode},
@@ -194,6 +208,7 @@ Json make_result(const Record& record, const Ending& ending, const Verdict& verd
           {"notes", receipt["notes"]},
           {"usage", to_json(ending.usage)},
           {"media", ending.media ? to_json(*ending.media) : Json(nullptr)},
+          {"job", job},
           {"processes_left", ending.left_behind},
           {"log_tail", log_tail},
           {"platform_sla",

@@ -29,6 +29,9 @@ struct Ending {
   OomWatch::Verdict oom;
   std::optional<MediaProgress> media;
   std::vector<std::string> log_tail;
+  Json report;               ///< a declared job's own account; null for none
+  bool stalled = false;      ///< it was stopped because its media time stood still
+  unsigned stalls = 0;       ///< how often that was seen
   uint64_t left_behind = 0;  ///< processes of the job that still run
 };
 

@@ -5,7 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "jobs/observe.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -30,12 +33,53 @@ void write_result_file(const std::string& path, const Json& result) {
   if (!written) complain(written.error());
 }
 
+/// Whether a job that has ended is to be started again.
+bool starts_again(const RunRequest& request, const Launched& job, const Ending& ending,
+                  const Verdict& verdict) {
+  if (!job.again || ending.detached_by || ending.timed_out || ending.operator_stopped) return false;
+  const RestartRule& rule = request.job->restart;
+  if (rule.most > 0 && job.record.restarts >= rule.most) return false;
+  if (ending.stalled) return true;
+  const int code = exit_code_of(verdict);
+  // What cannot be started now cannot be started in a second either.
+  if (code >= static_cast<int>(ExitCode::ours) && code <= static_cast<int>(ExitCode::not_found)) return false;
+  return rule.when == RestartRule::When::always || code != 0;
+}
+
+/// Waits for a job, and starts it again as often as its rule says.
+Ending observe_with_restarts(Launched& job, const RunRequest& request, const std::function<void()>& settled) {
+  Duration pause = request.job ? request.job->restart.backoff : Duration{};
+  unsigned stalls = 0;
+  for (;;) {
+    const Duration begin = monotonic_now();
+    Ending ending = observe(job, request, settled);
+    stalls += ending.stalls;
+    ending.stalls = stalls;
+    const Verdict verdict = judge(job.record, ending);
+    if (!starts_again(request, job, ending, verdict)) return ending;
+    const RestartRule& rule = request.job->restart;
+    if (monotonic_now() - begin > rule.longest) pause = rule.backoff;  // it ran well for a time: begin anew
+    complain({"job " + job.record.job_id + ": " + verdict.reason + "; starting it again in " +
+                  format_duration(pause),
+              "", 0, "", ExitCode::ours});
+    if (!wait_before_restart(job, pause, ending)) {
+      ending.detached_by.reset();  // nothing runs that could be let go of: it has ended as it has
+      return ending;
+    }
+    pause = std::min(pause * 2, rule.longest);
+    if (const auto started = relaunch(job); !started) {
+      complain(started.error());
+      return ending;
+    }
+  }
+}
+
 /// Waits for a launched job and settles it: result written, folders removed. Returns the exit code.
 int settle(Launched& job, const RunRequest& request, const JobStore* store, RunListener& listener) {
   const auto sweep = [&] {
     if (store) store->sweep(job.record.job_id);
   };
-  const Ending ending = observe(job, request, sweep);
+  const Ending ending = observe_with_restarts(job, request, sweep);
   // ffrtmp set may have changed its limits meanwhile.
   if (const auto now = job.folder ? job.folder->read_record() : bad_input("", ""))
     job.record.receipt = now->receipt;

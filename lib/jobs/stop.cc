@@ -27,19 +27,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Bytes that the process has written anywhere, also into the page cache; grows while a file is being
-/// finished.
-uint64_t bytes_written(pid_t pid) {
-  const auto text = read_file("/proc/" + std::to_string(pid) + "/io");
-  return text ? colon_value(*text, "wchar").value_or(0) : 0;
-}
-
 bool has_leaf(const StopTarget& target) { return target.leaf && !target.leaf->dirs.empty(); }
 
 /// Every process of the job: those in its cgroup, or else those of the session or group that its first
 /// process leads.
 std::vector<pid_t> members(const StopTarget& target) {
   return has_leaf(target) ? target.leaf->processes() : family_of(target.workload->pid());
+}
+
+/// Bytes that its processes have written anywhere, also into the page cache; grows while a file is being
+/// finished. (The first process may only wait for the one that writes.)
+uint64_t bytes_written(const StopTarget& target) {
+  auto pids = members(target);
+  if (std::ranges::find(pids, target.workload->pid()) == pids.end()) pids.push_back(target.workload->pid());
+  uint64_t sum = 0;
+  for (const pid_t pid : pids) {
+    const auto text = read_file("/proc/" + std::to_string(pid) + "/io");
+    sum += text ? colon_value(*text, "wchar").value_or(0) : 0;
+  }
+  return sum;
 }
 
 /// Each process of the target once, through a pidfd that was opened while it was a member.
@@ -67,15 +73,16 @@ bool wait_for_end(const StopTarget& target, Duration grace) {
   constexpr Duration kLongest = 15min;
   const Duration begin = monotonic_now();
   Duration deadline = begin + grace;
-  uint64_t written = bytes_written(target.workload->pid());
+  uint64_t written = bytes_written(target);
   while (any_left(target)) {
     pollfd waiting{target.workload->pidfd(), POLLIN, 0};
     if (!target.workload->alive()) waiting.fd = -1;  // only children of it are left: look again soon
     ::poll(&waiting, 1, 50);
     const Duration now = monotonic_now();
     if (now < deadline) continue;
-    const uint64_t grown = bytes_written(target.workload->pid());
-    if (!target.finishes_files || grown == written || now - begin > kLongest) return !any_left(target);
+    const uint64_t grown = bytes_written(target);
+    // Processes that have ended since are no longer in the sum.
+    if (!target.finishes_files || grown <= written || now - begin > kLongest) return !any_left(target);
     written = grown;
     deadline = now + grace;
   }
