@@ -8,13 +8,13 @@
 . "$LAB_TESTS/lib.sh"
 trap kill_jobs EXIT
 seconds=60 rate=5
-ffmpeg -nostdin -v error -y -listen 1 -timeout 60 -i rtmp://127.0.0.1:19350/live/x -c copy -copyts received.flv 2>peer.err &
+ffmpeg -nostdin -v error -y -listen 1 -timeout 60 -i rtmp://127.0.0.1:19350/live/x -c copy -copyts -flush_packets 1 received.flv 2>peer.err &
 peer=$!
 wait_for 60 sh -c "ss -ltn | grep -q 19350"
 ffmpeg -nostdin -v error -re -f lavfi -i "testsrc=size=64x48:rate=$rate:duration=$seconds" -c:v flv1 -g 5 \
     -progress sent.progress -f flv rtmp://127.0.0.1:19350/live/x 2>stream.err &
 stream=$!
-wait_for 60 test -s received.flv
+wait_for 90 test -s received.flv
 before=$(cat /proc/$stream/cgroup)
 rounds=0
 while [ $rounds -lt 50 ] && [ "$SECONDS" -lt 300 ] && ! gone $stream; do
