@@ -200,6 +200,8 @@ void restore_control(const Host& host, const ControlStep& step, bool force, bool
     const std::string what = text->file + " of " + step.place.path;
     const auto room = force ? Status{} : room_for(*dir, *text);
     const auto written = room ? write_control(dir->fd.get(), text->file, text->text) : room;
+    // With the last process gone from a scope, systemd takes it away under us, limits and all.
+    if (!written && !find_dir(host, step.place)) return;
     if (written && !fleeting) report.restored.push_back(what + " to " + std::string(trim(text->text)));
     if (!written) report.left.push_back(what + " stays at " + *now + ": " + written.error().message());
   }

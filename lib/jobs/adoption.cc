@@ -81,6 +81,9 @@ Error with_left(Error error, const RestoreReport& report) {
 Status check_something(const std::vector<Limit>& asked, const std::vector<ReceiptRow>& rows) {
   std::string why;
   for (const auto& row : rows) {
+    const bool own =
+        std::ranges::any_of(asked, [&](const Limit& limit) { return limit_name(limit.kind) == row.name; });
+    if (!own) continue;  // carried over
     if (row.strength != Strength::none) return {};
     why += (why.empty() ? "" : "; ") + row.name + ": " + (row.why.empty() ? "it takes a cgroup" : row.why);
   }
@@ -183,6 +186,9 @@ Result<AdoptedJob> adopt(const Host& host, const JobStore& store, const AdoptReq
   TRY(const Fd one_at_a_time, store.lock_adoption());
   TRY(auto planned, plan_adoption(host, store, request));
   auto& [found, plan] = planned;
+  // An ended job of that name makes room; what it left set goes back first.
+  if (const auto old = store.find(request.job_id); old && is_over(*old) && old->record.boot_id == boot_id())
+    if (const auto left = store.open_folder(request.job_id)) clear_away(host, *left);
   Record record = first_record(found, request);
   TRY(JobFolder folder, store.claim(record));
   const auto give_up = [&](Error error, const std::vector<Step>& steps) {

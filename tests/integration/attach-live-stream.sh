@@ -8,7 +8,7 @@ need_v1 cpu memory cpuset
 need ffmpeg
 rounds=${ROUNDS:-20}
 port=$((20000 + $$ % 20000)) seconds=30
-ffmpeg -nostdin -v error -y -listen 1 -timeout 30 -i "rtmp://127.0.0.1:$port/live/x" -c copy -copyts received.flv 2>peer.err &
+ffmpeg -nostdin -v error -y -listen 1 -timeout 30 -i "rtmp://127.0.0.1:$port/live/x" -c copy -copyts -flush_packets 1 received.flv 2>peer.err &
 peer=$!
 sleep 1
 ffmpeg -nostdin -v error -re -f lavfi -i "testsrc=size=320x240:rate=25:duration=$seconds" -c:v libx264 -preset ultrafast -g 25 \

@@ -19,6 +19,7 @@ no_leaves || fail "left $(leaves)"
 sleep 100 &
 pid=$!
 before=$(settings_of $pid)
+rm err    # the next one makes it when it is there
 ffrtmp attach --pid $pid --job-id "$TAG-s" --nice 5 2>err &
 watcher=$!
 wait_for 10 test -s err

@@ -55,7 +55,7 @@ assert_eq "$before" "$(cgroup_of "$pid")"
 unshare --pid --fork sleep 222 &
 wait_for 10 pgrep -f '^sleep 222'
 refused 'namespace' attach --once --pid "$(pgrep -f '^sleep 222')" --memory-max 100M
-kill "$(pgrep -f '^sleep 222')"
+kill -KILL "$(pgrep -f "^sleep 222")"    # the first process of a PID namespace hears nothing else
 
 mkdir $frozen
 sleep 100 &

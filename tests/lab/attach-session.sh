@@ -38,3 +38,14 @@ cat err
 assert_eq 125 $code "detach that cannot"
 grep -q 'not everything could be put back' err || fail "$(cat err)"
 assert_eq max "$(cat "/sys/fs/cgroup$(cgroup_of "$pid")/memory.max")" "its limit is lifted all the same"
+
+# Root and a unit of the user's own manager: that manager is asked, as that user.
+as_lab systemd-run --user --quiet --unit=lab-own sleep 700
+wait_for 20 pgrep -u lab -f '^/usr/bin/sleep 700|^sleep 700'
+pid=$(as_lab systemctl --user show -P MainPID lab-own)
+ffrtmp attach --pid "$pid" --job-id s3 --once --memory-max 150M 2>err || fail "$(cat err)"
+cat err
+grep -q 'unit in place' err || fail "$(cat err)"
+assert_eq $((150 << 20)) "$(cat "/sys/fs/cgroup$(cgroup_of "$pid")/memory.max")"
+ffrtmp detach s3
+assert_eq max "$(cat "/sys/fs/cgroup$(cgroup_of "$pid")/memory.max")"

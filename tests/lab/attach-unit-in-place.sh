@@ -41,7 +41,10 @@ assert_eq "$pid" "$(ctl show -P MainPID lab-stream)"
 assert_eq active "$(ctl is-active lab-stream)"
 grep -q 'governed already, by job u1' <(ffrtmp attach --pid "$pid" --nice 3 2>&1) || fail "governed twice"
 
-ffrtmp set u1 --cpu-max 40% 2>err || fail "$(cat err)"
+# Of the unit's cgroup nothing is written by us: systemd does it.
+strace -f -qq -y -s 100 -e trace=write,mkdirat,unlinkat -o trace ffrtmp set u1 --cpu-max 40% 2>err || fail "$(cat err)"
+grep -q 'write(.*journal.json' trace || fail "the trace shows nothing: $(cat trace)"
+! grep -E '(write|mkdirat|unlinkat)\([0-9]+</sys/fs/cgroup' trace || fail "wrote to cgroups that are not ours"
 [ "$LAB_VARIANT" = hybrid ] || assert_eq "40000 100000" "$(cat "$dir/cpu.max")"
 if [ "$LAB_VARIANT" != hybrid ]; then
     ffrtmp pause u1

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -165,7 +166,9 @@ void become_user(std::string_view manager) {
   setenv("XDG_RUNTIME_DIR", ("/run/user/" + std::to_string(id)).c_str(), 1);
   unsetenv("DBUS_SESSION_BUS_ADDRESS");
   if (geteuid() == id) return;
-  if (setgroups(0, nullptr) != 0 || setresgid(id, id, id) != 0 || setresuid(id, id, id) != 0)
+  const passwd* known = getpwuid(id);
+  const gid_t group = known ? known->pw_gid : id;
+  if (setgroups(0, nullptr) != 0 || setresgid(group, group, group) != 0 || setresuid(id, id, id) != 0)
     fail("becoming user " + std::to_string(id), -errno);
 }
 
