@@ -54,7 +54,7 @@ broken 13: "did you mean times?" 's/times \* 2/time * 2/'
 broken 13: "a '}' is missing" 's/\$\{times \* 2\}/${times * 2/'
 broken 13: "no such function: jon, did you mean join?" 's/join\(/jon(/'
 broken 5: "an input's kind is" 's/^media = false/kind = "disk"/'
-broken 16: "did you mean json?" 's/kind = "json"/kind = "jsno"/'
+broken 16: "there are media, images" 's/kind = "json"/kind = "jsno"/'
 broken 12:1 "needs args" 's/^args.*//'
 printf 'name = "x\n' >b.toml
 expect 125 ffrtmp job --check b.toml
