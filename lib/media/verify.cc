@@ -128,9 +128,10 @@ std::string check_decoding(const std::string& location, const std::string& proto
 VerifyOutcome media(const std::string& path, const std::string& protocols, const Json& expect,
                     VerifyLevel level) {
   VerifyOutcome out;
-  std::vector<std::string> argv = {"ffprobe", "-v", "error", "-hide_banner", "-protocol_whitelist", protocols};
-  // A key's name has an extension of its own, which FFmpeg's HLS reader does not open otherwise. The playlist is ours and
-  // was looked at.
+  std::vector<std::string> argv = {"ffprobe", "-v", "error", "-hide_banner", "-protocol_whitelist",
+                                   protocols};
+  // A key's name has an extension of its own, which FFmpeg's HLS reader does not open otherwise. The playlist
+  // is ours and was looked at.
   if (protocols.find("crypto") != std::string::npos) argv.insert(argv.end(), {"-allowed_extensions", "ALL"});
   argv.insert(argv.end(), {"-of", "json", "-show_format", "-show_streams", "-i", "file:" + path});
   const auto told = capture(argv, kPatience);

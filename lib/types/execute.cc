@@ -268,8 +268,8 @@ class Executor {
     const bool pass_on = stopped_ && !passed_on_;
     const int events = ::poll(waiting.data(), waiting.size(), told_ > 1 ? 500 : pass_on ? 2000 : -1);
     if (events == 0 && told_ > 1) {
-      // Told twice, and the file no longer grows (or we would not have been): what is next is SIGKILL for all of us, and
-      // nobody would be left to clear up.
+      // Told twice, and the file no longer grows (or we would not have been): what is next is SIGKILL for all
+      // of us, and nobody would be left to clear up.
       for (const auto& one : running) ::kill(one.child.pid, SIGKILL);
       return;
     }

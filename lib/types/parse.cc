@@ -12,124 +12,6 @@
 
 namespace ffrtmp {
 
-SourcePlace place_of(const toml::node& node) {
-  return {static_cast<unsigned>(node.source().begin.line), static_cast<unsigned>(node.source().begin.column)};
-}
-
-std::vector<std::pair<std::string, const toml::node*>> in_file_order(const toml::table& table) {
-  std::vector<std::pair<std::string, const toml::node*>> out;
-  for (const auto& [key, node] : table) out.emplace_back(std::string(key.str()), &node);
-  const auto at = [](const toml::node* node) {
-    const auto& begin = node->source().begin;
-    return std::pair(begin.line, begin.column);
-  };
-  std::ranges::stable_sort(out, [&](const auto& a, const auto& b) { return at(a.second) < at(b.second); });
-  return out;
-}
-
-std::unexpected<Error> TomlReader::error(SourcePlace place, const std::string& what,
-                                         const std::string& hint) const {
-  return bad_input(source_ + ":" + std::to_string(place.line) + ":" + std::to_string(place.column) + ":",
-                   what, hint);
-}
-std::unexpected<Error> TomlReader::error_at(std::string_view key, const std::string& what,
-                                            const std::string& hint) const {
-  const toml::node* node = table_.get(key);
-  return error(node ? place_of(*node) : place_, what, hint);
-}
-
-const toml::node* TomlReader::find(std::string_view key) {
-  known_.emplace_back(key);
-  return table_.get(key);
-}
-
-Result<std::string> TomlReader::text(std::string_view key, const std::string& fallback) {
-  const toml::node* node = find(key);
-  if (!node) return fallback;
-  if (!node->is_string()) return error(place_of(*node), path_of(key) + " is text in quotes");
-  return node->as_string()->get();
-}
-Result<std::string> TomlReader::needed_text(std::string_view key) {
-  TRY(std::string out, text(key));
-  if (out.empty()) return error_at(key, path_of(key) + " is missing");
-  return out;
-}
-Result<bool> TomlReader::flag(std::string_view key, bool fallback) {
-  const toml::node* node = find(key);
-  if (!node) return fallback;
-  if (!node->is_boolean()) return error(place_of(*node), path_of(key) + " is true or false");
-  return node->as_boolean()->get();
-}
-Result<std::optional<double>> TomlReader::number(std::string_view key) {
-  const toml::node* node = find(key);
-  if (!node) return std::optional<double>();
-  if (const auto* whole_number = node->as_integer())
-    return std::optional<double>(static_cast<double>(whole_number->get()));
-  if (const auto* real = node->as_floating_point(); real && std::isfinite(real->get()))
-    return std::optional<double>(real->get());
-  return error(place_of(*node), path_of(key) + " is a number");
-}
-Result<int64_t> TomlReader::whole(std::string_view key, int64_t fallback) {
-  const toml::node* node = find(key);
-  if (!node) return fallback;
-  if (!node->is_integer()) return error(place_of(*node), path_of(key) + " is a whole number");
-  return node->as_integer()->get();
-}
-Result<std::optional<Duration>> TomlReader::duration(std::string_view key) {
-  TRY(const std::string given, text(key));
-  if (given.empty()) return std::optional<Duration>();
-  const auto parsed = parse_duration(given);
-  if (!parsed) return error_at(key, path_of(key) + ": " + parsed.error().message());
-  return std::optional<Duration>(*parsed);
-}
-Result<std::vector<std::string>> TomlReader::texts(std::string_view key) {
-  const toml::node* node = find(key);
-  std::vector<std::string> out;
-  if (!node) return out;
-  if (!node->is_array()) return error(place_of(*node), path_of(key) + " is a list of texts");
-  for (const auto& item : *node->as_array()) {
-    if (!item.is_string()) return error(place_of(item), path_of(key) + " is a list of texts");
-    out.push_back(item.as_string()->get());
-  }
-  return out;
-}
-Result<std::string> TomlReader::scalar(std::string_view key) {
-  const toml::node* node = find(key);
-  if (!node) return std::string();
-  if (const auto* t = node->as_string()) return t->get();
-  if (const auto* n = node->as_integer()) return "${" + std::to_string(n->get()) + "}";
-  if (const auto* n = node->as_floating_point()) return "${" + text_of(Json(n->get())).value_or("0") + "}";
-  if (const auto* b = node->as_boolean()) return std::string(b->get() ? "${true}" : "${false}");
-  return error(place_of(*node), path_of(key) + " is text, a number, true or false");
-}
-Result<const toml::table*> TomlReader::table(std::string_view key) {
-  const toml::node* node = find(key);
-  if (!node) return nullptr;
-  if (!node->is_table()) return error(place_of(*node), path_of(key) + " is a table");
-  return node->as_table();
-}
-Result<const toml::array*> TomlReader::array(std::string_view key) {
-  const toml::node* node = find(key);
-  if (!node) return nullptr;
-  if (!node->is_array()) return error(place_of(*node), path_of(key) + " is a list");
-  return node->as_array();
-}
-Status TomlReader::only(std::vector<std::string> keys) const {
-  TomlReader reader(table_, source_, path_, place_);
-  reader.known_ = std::move(keys);
-  return reader.done();
-}
-
-Status TomlReader::done() const {
-  for (const auto& [key, node] : in_file_order(table_)) {
-    if (std::ranges::find(known_, key) != known_.end()) continue;
-    const auto near = nearest(key, known_);
-    return error(place_of(*node), "unknown key " + path_of(key),
-                 near ? "did you mean " + *near + "?" : "there are " + join(known_, ", "));
-  }
-  return {};
-}
-
 std::string_view parameter_kind_name(ParameterKind kind) {
   constexpr std::string_view kNames[] = {"string", "integer",  "number", "bool", "duration",
                                          "size",   "rational", "enum",   "list"};
@@ -162,8 +44,9 @@ class TypeParser {
 
   Result<JobType> parse() {
     out_.source = top_.source();
-    TRY_OK(top_.only({"name", "version", "summary", "description", "engines", "agents", "parameters", "inputs", "outputs", "let",
-                      "requires", "checks", "profile", "limits", "timeout", "live", "steps", "verify", "verify_level"}));
+    TRY_OK(top_.only({"name", "version", "summary", "description", "engines", "agents", "parameters",
+                      "inputs", "outputs", "let", "requires", "checks", "profile", "limits", "timeout",
+                      "live", "steps", "verify", "verify_level"}));
     TRY(out_.name, top_.needed_text("name"));
     if (out_.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos ||
         out_.name.size() > 48 || out_.name[0] == '-')

@@ -165,13 +165,16 @@ class Planner {
     const size_t colon = capability.find(':');
     const std::string kind = capability.substr(0, colon), name = capability.substr(colon + 1);
     const auto told = kind == "gst" ? capture({"gst-inspect-1.0", "--exists", name}, std::chrono::seconds(60))
-                                    : capture({"ffmpeg", "-hide_banner", "-h", kind + "=" + name}, std::chrono::seconds(30));
+                                    : capture({"ffmpeg", "-hide_banner", "-h", kind + "=" + name},
+                                              std::chrono::seconds(30));
     if (!told) return std::unexpected(told.error());
     // FFmpeg says "Unknown filter" with exit code 0.
-    return told->ok() && told->out.find("Unknown ") == std::string::npos && told->err.find("Unknown ") == std::string::npos;
+    return told->ok() && told->out.find("Unknown ") == std::string::npos &&
+           told->err.find("Unknown ") == std::string::npos;
   }
 
-  /// `${encoder.h264}` or `${capability['filter:x']}`: the first encoder of it that works here, with what templates need around it.
+  /// `${encoder.h264}` or `${capability['filter:x']}`: the first encoder of it that works here, with what
+  /// templates need around it.
   Result<Json> encoder(const std::string& codec) {
     if (codec.find(':') != std::string::npos) {
       TRY(const bool there, has_capability(codec));

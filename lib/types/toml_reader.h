@@ -1,6 +1,6 @@
 #pragma once
 
-// Included by the one file that reads types: toml++ is header-only and large.
+// Included where types are read, and nowhere else: toml++ is header-only and large.
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 // toml++ 3.3 asserts on some typing errors that it reports properly without.
@@ -37,7 +37,8 @@ class TomlReader {
   /// Every key that nobody asked for is an error, with the nearest one that is known.
   Status done() const;
 
-  /// Fails at once when there is a key that is not among these: for what is said before a missing key is missed.
+  /// Fails at once when there is a key that is not among these: for what is said before a missing key is
+  /// missed.
   Status only(std::vector<std::string> keys) const;
 
   SourcePlace place() const { return place_; }

@@ -4,7 +4,9 @@
 . "$TESTS/lib.sh"
 for shell in bash zsh fish; do
     ffrtmp completion $shell >script.$shell
-    for verb in run attach detach set pause resume ps status wait logs stop profiles; do grep -qw $verb script.$shell || fail "$shell does not know $verb"; done
+    for verb in run job attach detach set pause resume ps status wait logs stop profiles capabilities; do
+        grep -qw $verb script.$shell || fail "$shell does not know $verb"
+    done
     $shell -n script.$shell || fail "$shell does not accept its script"
 done
 expect 125 ffrtmp completion tcsh

@@ -12,8 +12,10 @@ expect 0 ffrtmp capabilities
 assert_contains "$out" libx264
 # Remembered: the second look starts no encoder.
 cp cache/ffrtmp/encoders.json before
-strace -f -qq -e trace=execve -o calls ffrtmp capabilities >/dev/null 2>&1 || true
-[ ! -s calls ] || ! grep -q 'testsrc2' calls || fail "encoders were tried again"
+seen() { strace -f -qq -v -s 4000 -e trace=execve -o calls "$@" >/dev/null 2>&1 || fail "strace does not work here"; grep -c 'testsrc2=size=256x256' calls || true; }
+[ "$(seen ffrtmp capabilities --fresh)" -ge 4 ] || fail "no encoder is tried with --fresh"
+assert_eq 0 "$(seen ffrtmp capabilities)" "encoders tried again"
+cp cache/ffrtmp/encoders.json before
 assert_eq "$(cat before)" "$(cat cache/ffrtmp/encoders.json)"
 # An FFmpeg whose libx264 does not work: another file, so it is tried again, and the reason is told.
 mkdir other

@@ -52,9 +52,9 @@ broken 9: "did you mean default?" 's/times(.*)default/times\1defalt/'
 broken 9: "a whole number from 1 to 3" 's/default = 1,/default = 7,/'
 broken 13: "did you mean times?" 's/times \* 2/time * 2/'
 broken 13: "a '}' is missing" 's/\$\{times \* 2\}/${times * 2/'
-broken 13: "no such function: jion, did you mean join?" 's/join\(/jion(/'
+broken 13: "no such function: jon, did you mean join?" 's/join\(/jon(/'
 broken 5: "an input's kind is" 's/^media = false/kind = "disk"/'
-broken 16: "did you mean json?" 's/kind = "json"/kind = "jsno"/'
+broken 16: "there are media, images" 's/kind = "json"/kind = "jsno"/'
 broken 12:1 "needs args" 's/^args.*//'
 printf 'name = "x\n' >b.toml
 expect 125 ffrtmp job --check b.toml

@@ -49,7 +49,7 @@ TEST_CASE("templates give values, and text around them") {
 
 TEST_CASE("what cannot be right in a template is said with its place") {
   CHECK(text("${hieght}").find("did you mean height?") != std::string::npos);
-  CHECK(text("${jion(list, '')}").find("did you mean join?") != std::string::npos);
+  CHECK(text("${jon(list, '')}").find("did you mean join?") != std::string::npos);
   CHECK(text("${height").find("a '}' is missing") != std::string::npos);
   CHECK(text("${height + }").find("error") == 0);
   CHECK(text("${1 / 0}").find("division by zero") != std::string::npos);
