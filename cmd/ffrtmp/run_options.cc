@@ -155,19 +155,19 @@ const std::vector<OptionSpec>& run_options() {
   static const std::vector<OptionSpec> options = [] {
     std::vector<OptionSpec> out = limit_options();
     const std::vector<OptionSpec> more = {
-      {"job-id", 0, "ID", "its name for ps, status, stop; made up otherwise"},
-      {"timeout", 0, "DUR", "stop it after this time (90s, 1h30m): exit code 124"},
-      {"detach", 'd', nullptr, "return at once; a recorder waits for its end"},
-      {"log", 0, "FILE|WORD", "stdout and stderr: a file, journal, inherit, null"},
-      {"log-max", 0, "SIZE", "cap on the log's space (detached: 4M)"},
-      {"workdir", 0, "DIR", "folder to start in"},
-      {"env", 0, "K=V", "environment variable; repeatable", true},
-      {"thread-fit", 0, nullptr, "fit the CPU affinity to the quota (the default)"},
-      {"no-thread-fit", 0, nullptr, "leave the CPU affinity alone"},
-      {"forward-signals", 0, nullptr, "pass signals on instead of letting go (containers)"},
-      {"json", 0, nullptr, "the result as JSON on stdout"},
-      {"result-file", 0, "FILE", "the result as JSON in a file"},
-      {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
+        {"job-id", 0, "ID", "its name for ps, status, stop; made up otherwise"},
+        {"timeout", 0, "DUR", "stop it after this time (90s, 1h30m): exit code 124"},
+        {"detach", 'd', nullptr, "return at once; a recorder waits for its end"},
+        {"log", 0, "FILE|WORD", "stdout and stderr: a file, journal, inherit, null"},
+        {"log-max", 0, "SIZE", "cap on the log's space (detached: 4M)"},
+        {"workdir", 0, "DIR", "folder to start in"},
+        {"env", 0, "K=V", "environment variable; repeatable", true},
+        {"thread-fit", 0, nullptr, "fit the CPU affinity to the quota (the default)"},
+        {"no-thread-fit", 0, nullptr, "leave the CPU affinity alone"},
+        {"forward-signals", 0, nullptr, "pass signals on instead of letting go (containers)"},
+        {"json", 0, nullptr, "the result as JSON on stdout"},
+        {"result-file", 0, "FILE", "the result as JSON in a file"},
+        {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
     };
     out.insert(out.end(), more.begin(), more.end());
     return out;

@@ -85,7 +85,8 @@ std::vector<Limit> held_limits(const Host& host, const std::vector<CgroupLine>& 
 
 bool holds(const Leaf& leaf, const Limit& limit) {
   const CgroupDir* dir = leaf.of(*controller_of(limit.kind));
-  // Of a v1 hierarchy that has no folder for this job the process is not moved out: its old place holds it on.
+  // Of a v1 hierarchy that has no folder for this job the process is not moved out: its old place holds it
+  // on.
   if (!dir) return true;
   const auto now = effective(*dir, limit);
   return now && tighter(now, limit.value) == now;

@@ -11,8 +11,8 @@ namespace ffrtmp {
 /// lift. Weights and protections are shares of a contest and go with the place.
 std::vector<Limit> held_limits(const Host& host, const std::vector<CgroupLine>& cgroups);
 
-/// Whether the limit goes on once the process is in the leaf: that one is at least as tight, or has nothing to do
-/// with the limit's hierarchy.
+/// Whether the limit goes on once the process is in the leaf: that one is at least as tight, or has nothing
+/// to do with the limit's hierarchy.
 bool holds(const Leaf& leaf, const Limit& limit);
 
 }  // namespace ffrtmp

@@ -14,8 +14,8 @@ Result<Json> parse_json(const std::string& text, const std::string& what);
 /// The text at a key; `otherwise` where there is none or it is no text. Never throws, whatever others wrote
 /// there: nlohmann's own value() throws on a wrong type.
 std::string text_or(const Json& json, const std::string& key, const std::string& otherwise = "");
-/// The whole, non-negative number at a key; `otherwise` where there is none. Never throws. (nlohmann's own value()
-/// converts any number, and a double that does not fit is undefined behaviour.)
+/// The whole, non-negative number at a key; `otherwise` where there is none. Never throws. (nlohmann's own
+/// value() converts any number, and a double that does not fit is undefined behaviour.)
 uint64_t whole_or(const Json& json, const std::string& key, uint64_t otherwise);
 /// What stands at a key, or null. Never throws.
 const Json& at_or_null(const Json& json, const std::string& key);

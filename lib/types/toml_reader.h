@@ -18,7 +18,8 @@ class TomlReader {
       : table_(table), source_(std::move(source)), path_(std::move(path)), place_(place) {}
 
   /// An error at a place of the file: "FILE:LINE:COLUMN: what; hint".
-  std::unexpected<Error> error(SourcePlace place, const std::string& what, const std::string& hint = {}) const;
+  std::unexpected<Error> error(SourcePlace place, const std::string& what,
+                               const std::string& hint = {}) const;
   std::unexpected<Error> error_at(std::string_view key, const std::string& what,
                                   const std::string& hint = {}) const;
 
