@@ -185,10 +185,11 @@ TEST_CASE("the workload starts with no signal blocked, handled or ignored that w
   for (const int number : {SIGINT, SIGTERM, SIGCHLD, SIGUSR1}) sigaddset(&block, number);
   ::sigprocmask(SIG_BLOCK, &block, &before);
   std::vector<std::pair<int, struct sigaction>> old;
-  for (const int number : {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGTTOU, SIGCHLD}) {
+  for (const int number : {SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGTTOU, SIGCHLD, SIGHUP}) {
     struct sigaction ignore {
     }, was{};
-    ignore.sa_handler = number == SIGCHLD ? SIG_DFL : SIG_IGN;
+    // SIGHUP is passed on as the caller has it: under nohup these tests have it ignored.
+    ignore.sa_handler = number == SIGCHLD || number == SIGHUP ? SIG_DFL : SIG_IGN;
     ::sigaction(number, &ignore, &was);
     old.emplace_back(number, was);
   }
