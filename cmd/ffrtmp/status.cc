@@ -44,6 +44,8 @@ Result<int> status_verb(const Arguments& arguments) {
         {"schema", 1},
         {"job_id", record.job_id},
         {"state", job_state_name(job.state)},
+        {"mode", record.mode},
+        {"paused", job.paused},
         {"command", command},
         {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},
         {"restarts", record.restarts},
