@@ -15,13 +15,13 @@ ffmpeg -nostdin -v error -re -f lavfi -i "testsrc=size=64x48:rate=$rate:duration
     -progress sent.progress -f flv rtmp://127.0.0.1:19350/live/x 2>stream.err &
 stream=$!
 wait_for 90 test -s received.flv
-before=$(cat /proc/$stream/cgroup)
+before=$(places_of $stream)
 rounds=0
 while [ $rounds -lt 50 ] && [ "$SECONDS" -lt 300 ] && ! gone $stream; do
     ffrtmp attach --pid $stream --job-id l --once -q --cpu-max 90% --memory-max 400M 2>err >/dev/null || { gone $stream && break; fail "$(cat err)"; }
     ffrtmp set l -q --cpu-max 80% --memory-max 300M 2>err || { gone $stream && break; fail "$(cat err)"; }
     ffrtmp detach -q l 2>err || { gone $stream && break; fail "$(cat err)"; }
-    now=$(cat /proc/$stream/cgroup || true)
+    now=$(places_of $stream || true)
     # (What is on its way out shows at the top of v1 hierarchies.)
     [ "$before" = "$now" ] || { sleep 2; gone $stream; } || fail "round $rounds: not where it was: $(diff <(echo "$before") <(echo "$now"))"
     rounds=$((rounds + 1))

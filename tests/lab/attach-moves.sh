@@ -14,7 +14,7 @@ trap cleanup EXIT
 sh -c 'sleep 300 & sleep 300 & wait' &
 pid=$!
 wait_for 10 sh -c "[ \$(pgrep -P $pid | wc -l) = 2 ]"
-before=$(cat /proc/$pid/cgroup)
+before=$(places_of $pid)
 ffrtmp attach --pid $pid --plan --cpu-max 60% --memory-max 300M >plan
 grep -q 'into a cgroup of its own' plan || fail "plan: $(cat plan)"
 ffrtmp attach --pid $pid --job-id m1 --once --json --cpu-max 60% --memory-max 300M >job 2>err || fail "$(cat err)"
@@ -26,8 +26,8 @@ if [ "$LAB_VARIANT" = hybrid ]; then assert_eq $((300 << 20)) "$(cat "$dir/memor
 ffrtmp pause m1
 ffrtmp resume m1
 ffrtmp detach m1
-assert_eq "$before" "$(cat /proc/$pid/cgroup)" "first cgroups"
-for each in $(pgrep -P $pid); do assert_eq "$before" "$(cat "/proc/$each/cgroup")" "its child"; done
+assert_eq "$before" "$(places_of $pid)" "first cgroups"
+for each in $(pgrep -P $pid); do assert_eq "$before" "$(places_of "$each")" "its child"; done
 wait_for 20 no_scope
 kill $pid $(pgrep -P $pid)
 

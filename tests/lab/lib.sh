@@ -30,6 +30,12 @@ make_video() {
 # cgroup_of PID: its cgroup2 path, below wherever cgroup2 is mounted.
 cgroup_of() { sed -n 's/^0:://p' "/proc/$1/cgroup"; }
 
+# places_of PID: where it stands, as far as that is for us to say. On v1, systemd itself moves processes between a unit's
+# folder and those above it as controllers come into use and go out of it; not with those that it always accounts.
+places_of() {
+    if [ "$LAB_VARIANT" = hybrid ]; then grep -E ':(pids|memory|name=systemd|):' "/proc/$1/cgroup"; else cat "/proc/$1/cgroup"; fi
+}
+
 # cgroup2_root: where cgroup2 is mounted.
 cgroup2_root() { findmnt -n -o TARGET -t cgroup2 | head -n 1; }
 
