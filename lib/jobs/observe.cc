@@ -94,6 +94,10 @@ class CapKeeper {
       for (auto& file : files_) arm_watch(file);
     }
   }
+  /// What was written since the last look: the writer is gone, and nobody looks again.
+  void on_end() {
+    for (const auto& file : files_) (void)cap_file(file.fd.get(), file.cap);
+  }
 
  private:
   static constexpr Duration kFirstLook = 200ms, kShortestPause = 50ms, kLongestPause = 30s;
@@ -215,7 +219,9 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
       job.record.stalled_since = wall_now();
     else
       job.record.stalled_since.reset();
-    if (job.folder) (void)job.folder->write_record(job.record);
+    if (!job.folder) return;
+    job.folder->take_changes(job.record);
+    (void)job.folder->write_record(job.record);
   };
   const StopTarget target{&workload, &job.leaf,
                           request.job || is_ffmpeg(request.argv[0]) || is_gstreamer(request.argv[0])};
@@ -300,6 +306,7 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
     job.terminal.take_back(workload.pid());
     return ending;
   }
+  caps.on_end();
   // Everything that goes with the cgroup or the zombie is read before either is let go.
   ending.usage = read_usage(job.leaf);
   ending.oom = job.oom->judge();

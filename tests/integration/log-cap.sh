@@ -23,3 +23,8 @@ assert_lacks "$(ffrtmp logs "$TAG" | head -c 100 | od -c)" '\0'
 expect 0 ffrtmp run -q --log own.log -- sh -c 'head -c 9000000 /dev/zero | tr "\0" x'
 assert_eq 9000000 "$(stat -c %s own.log)"
 [ "$(du -B1 own.log | cut -f1)" -ge 9000000 ] || fail "a hole in the operator's own file"
+# A burst that is over before anybody had a second look.
+expect 0 ffrtmp run -q -d --log-max 1M --job-id "$TAG-burst" -- sh -c 'head -c 20000000 /dev/zero | tr "\0" x'
+ffrtmp wait "$TAG-burst"
+left=$(du -B1 "state/jobs/$TAG-burst/log" | cut -f1)
+[ "$left" -le $((1 << 20)) ] || fail "the burst has left $left bytes of 1M"
