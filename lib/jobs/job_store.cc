@@ -112,8 +112,21 @@ Result<Fd> JobFolder::lock() const {
   return own;
 }
 
+JobFolder::Stamp JobFolder::stamp() const {
+  struct stat info {};
+  if (::fstatat(dir(), kRecordFile, &info, 0) != 0) return {};
+  return {info.st_ino, info.st_mtim.tv_sec * 1'000'000'000ll + info.st_mtim.tv_nsec};
+}
+
+void JobFolder::take_changes(Record& record) const {
+  if (stamp() == written_) return;
+  if (auto now = read_record()) record.receipt = std::move(now->receipt);
+}
+
 Status JobFolder::write_record(const Record& record) const {
-  return write_atomic(dir(), kRecordFile, dump_json(to_json(record), 1) + "\n");
+  TRY_OK(write_atomic(dir(), kRecordFile, dump_json(to_json(record), 1) + "\n"));
+  written_ = stamp();
+  return {};
 }
 Status JobFolder::write_result(const Json& result) const {
   return write_atomic(dir(), kResultFile, dump_json(result, 1) + "\n");

@@ -52,11 +52,22 @@ class JobFolder {
   Status write_record(const Record& record) const;
   /// What stands there now: others may have changed the job's limits.
   Result<Record> read_record() const;
+  /// Takes the receipt over that `ffrtmp set` has written since we wrote the record last: whoever waits for a
+  /// job calls it before it judges or writes the record again. One stat(2) where nobody did.
+  void take_changes(Record& record) const;
   /// Keeps others from changing the job at the same time, for as long as the descriptor is open. EWOULDBLOCK.
   Result<Fd> lock() const;
   Status write_result(const Json& result) const;
 
  private:
+  /// What tells a record that we wrote from one that others put in its place: rename makes it another inode.
+  struct Stamp {
+    uint64_t inode = 0;
+    int64_t changed_ns = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  Stamp stamp() const;
+  mutable Stamp written_;
   std::string path_;
   Fd dir_;
 };

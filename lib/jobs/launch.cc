@@ -398,7 +398,10 @@ Status relaunch(Launched& job) {
   job.record.workload = job.workload->identity();
   job.record.restarts++;
   job.record.stalled_since.reset();
-  if (job.folder) (void)job.folder->write_record(job.record);
+  if (job.folder) {
+    job.folder->take_changes(job.record);
+    (void)job.folder->write_record(job.record);
+  }
   return {};
 }
 

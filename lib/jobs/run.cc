@@ -80,9 +80,7 @@ int settle(Launched& job, const RunRequest& request, const JobStore* store, RunL
     if (store) store->sweep(job.record.job_id);
   };
   const Ending ending = observe_with_restarts(job, request, sweep);
-  // ffrtmp set may have changed its limits meanwhile.
-  if (const auto now = job.folder ? job.folder->read_record() : bad_input("", ""))
-    job.record.receipt = now->receipt;
+  if (job.folder) job.folder->take_changes(job.record);
   const Verdict verdict = judge(job.record, ending);
   const bool over = ending.left_behind == 0;
   const bool keep = job.folder && (request.keep || !over);

@@ -43,6 +43,22 @@ expect 0 ffrtmp stop "$TAG-b"
 [ $((SECONDS - begin)) -lt 10 ] || fail "the stop waited for the backoff"
 assert_eq 1 "$(wc -l <runs)"
 assert_eq ended "$(ffrtmp status "$TAG-b" --json | jq -r .state)"
+# Limits that were set meanwhile are still told after a restart.
+cat >home/.config/ffrtmp/types/again.toml <<'T'
+name = "again"
+version = 1
+summary = "Ends after a while, and is started again"
+[live]
+restart = "always"
+backoff = "100ms"
+[[steps]]
+args = ["sh", "-c", "sleep 3"]
+T
+expect 0 ffrtmp job again -d --job-id "$TAG-set" --memory-max 400M
+expect 0 ffrtmp set "$TAG-set" --memory-max 300M
+wait_for 20 sh -c "ffrtmp status --json $TAG-set | jq -e '.restarts >= 1' >/dev/null"
+assert_eq 300M "$(ffrtmp status --json "$TAG-set" | jq -r '.receipt.limits[] | select(.limit == "memory.max") | .in_force.text')" "limit after a restart"
+expect 0 ffrtmp stop "$TAG-set"
 # A source that goes silent: flagged, or stopped and started again.
 mkfifo pipe
 cat >home/.config/ffrtmp/types/still.toml <<T
