@@ -80,15 +80,14 @@ std::string type_page(const JobType& type) {
 }
 
 Json type_json(const JobType& type) {
-  const auto bound = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
   Json parameters = Json::array(), inputs = Json::array(), outputs = Json::array();
   for (const auto& spec : type.parameters)
     parameters.push_back({{"name", spec.name},
                           {"type", parameter_kind_name(spec.kind)},
                           {"required", spec.required},
                           {"default", spec.default_value},
-                          {"min", bound(spec.least)},
-                          {"max", bound(spec.most)},
+                          {"min", or_null(spec.least)},
+                          {"max", or_null(spec.most)},
                           {"choices", spec.choices},
                           {"help", spec.help}});
   for (const auto& spec : type.inputs)

@@ -27,7 +27,7 @@ Result<int> ps_verb(const Arguments& arguments) {
       {"JOB", "STATE", "PID", "PLACEMENT", "CPU", "MEMORY", "AGE", "COMMAND"}};
   Json list = Json::array();
   for (const auto& job : store ? store->list() : std::vector<StoredJob>{}) {
-    if (!all && (job.state == JobState::ended || job.state == JobState::lost)) continue;
+    if (!all && is_over(job.state)) continue;
     const Usage usage = live_usage(host, job);
     const Duration age = age_of(job);
     const auto command = secrets ? job.record.command : redact(job.record.command);

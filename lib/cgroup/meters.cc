@@ -44,6 +44,7 @@ void read_v2(const CgroupDir& dir, Usage& usage) {
     usage.cpu_system_s = seconds(keyed_value(*text, "system_usec"), 1e6);
     usage.throttled_s = seconds(keyed_value(*text, "throttled_usec"), 1e6);
     usage.throttled_periods = keyed_value(*text, "nr_throttled");
+    usage.cpu_periods = keyed_value(*text, "nr_periods");
   }
   usage.memory_bytes = number_at(dir, kMemoryCurrent);
   usage.memory_peak_bytes = number_at(dir, kMemoryPeak);
@@ -65,6 +66,7 @@ void read_v1(const CgroupDir& dir, Usage& usage) {
     if (const auto text = read_file_at(dir.fd.get(), kCpuStat)) {
       usage.throttled_s = seconds(keyed_value(*text, "throttled_time"), 1e9);
       usage.throttled_periods = keyed_value(*text, "nr_throttled");
+      usage.cpu_periods = keyed_value(*text, "nr_periods");
     }
   if (dir.hierarchy.has(Controller::memory)) {
     usage.memory_bytes = number_at(dir, kV1MemoryUsage);
@@ -116,19 +118,19 @@ void add_rusage(Usage& usage, const rusage& account) {
 }
 
 Json to_json(const Usage& usage) {
-  const auto number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
-  return {{"cpu_user_s", number(usage.cpu_user_s)},
-          {"cpu_system_s", number(usage.cpu_system_s)},
-          {"throttled_s", number(usage.throttled_s)},
-          {"throttled_periods", number(usage.throttled_periods)},
-          {"memory_bytes", number(usage.memory_bytes)},
-          {"memory_peak_bytes", number(usage.memory_peak_bytes)},
-          {"io_read_bytes", number(usage.io_read_bytes)},
-          {"io_write_bytes", number(usage.io_write_bytes)},
+  return {{"cpu_user_s", or_null(usage.cpu_user_s)},
+          {"cpu_system_s", or_null(usage.cpu_system_s)},
+          {"throttled_s", or_null(usage.throttled_s)},
+          {"cpu_periods", or_null(usage.cpu_periods)},
+          {"throttled_periods", or_null(usage.throttled_periods)},
+          {"memory_bytes", or_null(usage.memory_bytes)},
+          {"memory_peak_bytes", or_null(usage.memory_peak_bytes)},
+          {"io_read_bytes", or_null(usage.io_read_bytes)},
+          {"io_write_bytes", or_null(usage.io_write_bytes)},
           {"pressure",
-           {{"cpu_some_us", number(usage.cpu_pressure_us)},
-            {"memory_some_us", number(usage.memory_pressure_us)},
-            {"io_some_us", number(usage.io_pressure_us)}}},
+           {{"cpu_some_us", or_null(usage.cpu_pressure_us)},
+            {"memory_some_us", or_null(usage.memory_pressure_us)},
+            {"io_some_us", or_null(usage.io_pressure_us)}}},
           {"source", usage.source}};
 }
 
@@ -143,6 +145,7 @@ Usage usage_from_json(const Json& json) {
   real(json, "cpu_user_s", out.cpu_user_s);
   real(json, "cpu_system_s", out.cpu_system_s);
   real(json, "throttled_s", out.throttled_s);
+  count(json, "cpu_periods", out.cpu_periods);
   count(json, "throttled_periods", out.throttled_periods);
   count(json, "memory_bytes", out.memory_bytes);
   count(json, "memory_peak_bytes", out.memory_peak_bytes);

@@ -16,6 +16,8 @@ namespace ffrtmp {
 struct Usage {
   std::optional<double> cpu_user_s, cpu_system_s;
   std::optional<double> throttled_s;  ///< time its threads were held back by cpu.max
+  std::optional<uint64_t>
+      cpu_periods;  ///< of cpu.max in which it ran, and in how many of them it was held back
   std::optional<uint64_t> throttled_periods;
   std::optional<uint64_t> memory_bytes;  ///< now
   std::optional<uint64_t> memory_peak_bytes;

@@ -16,8 +16,6 @@ namespace ffrtmp {
 
 namespace {
 
-bool is_over(const StoredJob& job) { return job.state == JobState::ended || job.state == JobState::lost; }
-
 std::string process_name(pid_t pid) { return "process " + std::to_string(pid); }
 
 /// Whether another job has the process, or one of those below it.
@@ -31,7 +29,7 @@ Status check_free(const JobStore& store, const Survey& survey) {
     return survey.place.name.starts_with('_') ? bad_input(process_name(pid) + " is one of ffrtmp's own", "")
                                               : taken(survey.place.name);
   for (const auto& job : store.list()) {
-    if (is_over(job) || !job.record.workload) continue;
+    if (is_over(job.state) || !job.record.workload) continue;
     const pid_t other = job.record.workload->pid;
     if (job.record.observer && job.record.observer->pid == pid && is_alive(*job.record.observer))
       return bad_input(process_name(pid) + " is what waits for job", job.record.job_id);
@@ -158,7 +156,7 @@ void merge_rows(Receipt& receipt, const std::vector<ReceiptRow>& rows) {
 
 Result<StoredJob> living(const JobStore& store, const std::string& job_id) {
   TRY(StoredJob job, store.find(job_id));
-  if (is_over(job) || !job.record.workload || !is_alive(*job.record.workload))
+  if (is_over(job.state) || !job.record.workload || !is_alive(*job.record.workload))
     return bad_input("the job has ended:", job_id, "ffrtmp status " + job_id + " tells how");
   return job;
 }
@@ -187,7 +185,8 @@ Result<AdoptedJob> adopt(const Host& host, const JobStore& store, const AdoptReq
   TRY(auto planned, plan_adoption(host, store, request));
   auto& [found, plan] = planned;
   // An ended job of that name makes room; what it left set goes back first.
-  if (const auto old = store.find(request.job_id); old && is_over(*old) && old->record.boot_id == boot_id())
+  if (const auto old = store.find(request.job_id);
+      old && is_over(old->state) && old->record.boot_id == boot_id())
     if (const auto left = store.open_folder(request.job_id)) clear_away(host, *left);
   Record record = first_record(found, request);
   TRY(JobFolder folder, store.claim(record));
@@ -247,7 +246,7 @@ Result<RestoreReport> release(const Host& host, const JobStore& store, const std
     }
   wake_job(host, job);
   const RestoreReport report = restore(host, journal.steps(), force);
-  if (!is_over(job)) {
+  if (!is_over(job.state)) {
     Ending ending;
     ending.ended_at = wall_now();
     ending.duration = Duration(std::max<int64_t>(0, ending.ended_at.ns - job.record.started_at.ns));

@@ -71,8 +71,6 @@ Result<StoredJob> load(int jobs, const std::string& root, const std::string& nam
   return out;
 }
 
-bool is_over(JobState state) { return state == JobState::ended || state == JobState::lost; }
-
 }  // namespace
 
 Json read_job_report(int job_folder) {
@@ -94,7 +92,7 @@ std::string_view job_state_name(JobState state) {
 }
 
 std::string_view job_state_text(const StoredJob& job) {
-  const bool over = job.state == JobState::ended || job.state == JobState::lost;
+  const bool over = is_over(job.state);
   return job.paused && !over ? "paused" : job_state_name(job.state);
 }
 

@@ -31,6 +31,8 @@ enum class JobState {
   lost,        ///< it ended and nobody saw how
 };
 std::string_view job_state_name(JobState state);
+/// Nothing of the job lives any more.
+inline bool is_over(JobState state) { return state == JobState::ended || state == JobState::lost; }
 
 /// A job found in the store.
 struct StoredJob {

@@ -43,7 +43,7 @@ void read_process(pid_t pid, Usage& usage) {
 }  // namespace
 
 Usage live_usage(const Host& host, const StoredJob& job) {
-  if (job.state == JobState::ended || job.state == JobState::lost) return {};
+  if (is_over(job.state)) return {};
   const Leaf leaf = leaf_of(host, job.record);
   Usage usage = read_usage(leaf);
   if (job.record.workload && (!usage.cpu_user_s || !usage.memory_bytes || !usage.io_read_bytes) &&

@@ -73,15 +73,14 @@ std::optional<MediaProgress> read_progress(const std::string& path) {
 }
 
 Json to_json(const MediaProgress& progress) {
-  const auto number = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
-  return {{"frames", number(progress.frames)},
-          {"fps", number(progress.fps)},
-          {"speed", number(progress.speed)},
-          {"out_time_s", number(progress.out_time_s)},
-          {"bitrate_bps", number(progress.bitrate_bps)},
-          {"total_bytes", number(progress.total_bytes)},
-          {"dropped", number(progress.dropped)},
-          {"duplicated", number(progress.duplicated)},
+  return {{"frames", or_null(progress.frames)},
+          {"fps", or_null(progress.fps)},
+          {"speed", or_null(progress.speed)},
+          {"out_time_s", or_null(progress.out_time_s)},
+          {"bitrate_bps", or_null(progress.bitrate_bps)},
+          {"total_bytes", or_null(progress.total_bytes)},
+          {"dropped", or_null(progress.dropped)},
+          {"duplicated", or_null(progress.duplicated)},
           {"finished", progress.finished}};
 }
 

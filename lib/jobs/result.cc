@@ -174,7 +174,6 @@ int exit_code_of(const Verdict& verdict) {
 }
 
 Json make_result(const Record& record, const Ending& ending, const Verdict& verdict) {
-  const auto number = [](const std::optional<int>& value) { return value ? Json(*value) : Json(nullptr); };
   const Sla sla = sla_of(record, verdict);
   const Json receipt = to_json(record.receipt);
   std::vector<std::string> log_tail;
@@ -197,8 +196,8 @@ Json make_result(const Record& record, const Ending& ending, const Verdict& verd
           {"ended_at", rfc3339(ending.ended_at)},
           {"duration_s", std::chrono::duration<double>(ending.duration).count()},
           {"outcome", outcome_name(verdict.outcome)},
-          {"exit_code", number(verdict.exit_code)},
-          {"signal", number(verdict.signal)},
+          {"exit_code", or_null(verdict.exit_code)},
+          {"signal", or_null(verdict.signal)},
           {"core_dumped", verdict.core_dumped},
           {"reason", verdict.reason},
           {"killer", verdict.killer.empty() ? Json(nullptr) : Json(verdict.killer)},

@@ -91,12 +91,9 @@ MediaStream stream_of(const Json& json) {
   return out;
 }
 
+using ffrtmp::or_null;
 Json or_null(const std::string& text) {
   return text.empty() || text == "unknown" ? Json(nullptr) : Json(text);
-}
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
 }
 
 Json to_json(const MediaStream& stream) {

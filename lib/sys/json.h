@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "sys/result.h"
 
@@ -19,6 +20,11 @@ std::string text_or(const Json& json, const std::string& key, const std::string&
 uint64_t whole_or(const Json& json, const std::string& key, uint64_t otherwise);
 /// What stands at a key, or null. Never throws.
 const Json& at_or_null(const Json& json, const std::string& key);
+/// The value, or null where there is none.
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 /// Invalid UTF-8 (a file name, say) becomes U+FFFD rather than an exception.
 std::string dump_json(const Json& json, int indent = -1);
 

@@ -504,7 +504,6 @@ std::vector<std::string> full_command(const PlannedStep& step, const std::vector
 }
 
 Json to_json(const JobPlan& plan) {
-  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
   Json steps = Json::array(), outputs = Json::array(), checks = Json::array();
   for (const auto& s : plan.steps)
     steps.push_back({{"name", s.name},
@@ -516,7 +515,7 @@ Json to_json(const JobPlan& plan) {
                      {"pattern", s.pattern},
                      {"parallel", s.parallel},
                      {"may_fail", s.may_fail},
-                     {"total_s", number(s.total_s)}});
+                     {"total_s", or_null(s.total_s)}});
   for (const auto& o : plan.outputs)
     outputs.push_back({{"name", o.name}, {"kind", o.kind}, {"temp", o.temp}, {"final", o.final}});
   for (const auto& c : plan.checks)
@@ -532,11 +531,11 @@ Json to_json(const JobPlan& plan) {
           {"steps", steps},
           {"outputs", outputs},
           {"checks", checks},
-          {"media_s", number(plan.media_s)},
+          {"media_s", or_null(plan.media_s)},
           {"live", plan.live},
           {"segment_list", plan.segment_list},
-          {"keep_age_s", number(plan.keep_age_s)},
-          {"keep_bytes", number(plan.keep_bytes)}};
+          {"keep_age_s", or_null(plan.keep_age_s)},
+          {"keep_bytes", or_null(plan.keep_bytes)}};
 }
 
 Result<JobPlan> plan_from_json(const Json& json) {
