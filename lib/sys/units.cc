@@ -135,6 +135,16 @@ std::string format_duration(Duration duration) {
   return out;
 }
 
+std::string format_bit_rate(double bits_per_second) {
+  static constexpr const char* kUnits[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s"};
+  size_t unit = 0;
+  while (bits_per_second >= 1000 && unit + 1 < std::size(kUnits)) bits_per_second /= 1000, unit++;
+  char out[64];
+  snprintf(out, sizeof out, bits_per_second < 10 && unit > 0 ? "%.2f %s" : "%.0f %s", bits_per_second,
+           kUnits[unit]);
+  return out;
+}
+
 Result<uint64_t> parse_percent_milli(std::string_view text) {
   const auto wrong = [&](const char* what) {
     return bad_input(what, "\"" + std::string(text) + "\"", "give a percentage of one CPU such as 150%");

@@ -28,6 +28,9 @@ Result<Duration> parse_duration(std::string_view text);
 /// "830 ms", "12.4 s", "3 min 20 s", "2 h 5 min", "4 d 2 h".
 std::string format_duration(Duration duration);
 
+/// "2.1 Mbit/s", "640 kbit/s": powers of 1000, as the field counts bit rates.
+std::string format_bit_rate(double bits_per_second);
+
 /// A percentage such as "150%" or "12.5%"; the sign is required. In thousandths of a percent.
 Result<uint64_t> parse_percent_milli(std::string_view text);
 
