@@ -216,7 +216,7 @@ const Verb kStatusVerb = {
     "Show one job: receipt, use, progress, and how it ended.",
     {{"json", 0, nullptr, "for machines"},
      {"sample", 0, "DUR",
-      "look twice, so long apart, and tell what goes through a second; 500ms without --json"},
+      "look twice, so long apart, for rates; people get 500ms"},
      {"show-secrets", 0, nullptr, "show stream keys and passwords in the command"}},
     "",
     status_verb,

@@ -6,8 +6,8 @@
 . "$TESTS/lib.sh"
 need_v1 cpu memory cpuset
 need ffmpeg
-rounds=${ROUNDS:-20}
-port=$((20000 + $$ % 20000)) seconds=30
+rounds=${ROUNDS:-50}
+port=$((20000 + $$ % 20000)) seconds=50
 ffmpeg -nostdin -v error -y -listen 1 -timeout 30 -i "rtmp://127.0.0.1:$port/live/x" -c copy -copyts -flush_packets 1 received.flv 2>peer.err &
 peer=$!
 sleep 1
