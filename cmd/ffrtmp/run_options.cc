@@ -11,8 +11,6 @@
 #include "print.h"
 #include "sys/text.h"
 
-extern char** environ;
-
 namespace ffrtmp {
 
 namespace {
@@ -30,8 +28,7 @@ Result<LogTarget> read_log(const std::string& text) {
 }
 
 Result<std::vector<std::string>> read_environment(const Arguments& arguments) {
-  std::vector<std::string> out;
-  for (char** variable = environ; *variable; variable++) out.emplace_back(*variable);
+  auto out = own_environment();
   for (const auto& assignment : arguments.values("env")) {
     const size_t equals = assignment.find('=');
     if (equals == 0 || equals == std::string::npos)

@@ -15,8 +15,6 @@
 #include "sys/file.h"
 #include "sys/text.h"
 
-extern char** environ;
-
 namespace ffrtmp {
 
 const std::vector<EncoderSpec>& known_encoders() {
@@ -61,10 +59,9 @@ namespace {
 /// What the findings depend on. FFmpeg's libraries are of one Debian version with the program, so its file
 /// stands for them; drivers come with the kernel, except NVIDIA's.
 std::string fingerprint() {
-  std::vector<std::string> environment, parts;
-  for (char** variable = environ; *variable; variable++) environment.emplace_back(*variable);
+  std::vector<std::string> parts;
   struct stat info {};
-  const auto program = find_program("ffmpeg", environment, std::nullopt);
+  const auto program = find_program("ffmpeg", own_environment(), std::nullopt);
   if (program && ::stat(program->c_str(), &info) == 0)
     parts = {*program, std::to_string(info.st_size), std::to_string(info.st_mtim.tv_sec),
              std::to_string(info.st_ino)};

@@ -23,14 +23,15 @@
 #include "media/engine.h"
 #include "media/progress.h"
 #include "media/verify.h"
+#include "proc/child.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/redact.h"
 #include "sys/text.h"
 #include "types/builtins.h"
-#include "types/child.h"
 #include "types/manifest.h"
 #include "types/segments.h"
+#include "types/step_io.h"
 
 namespace ffrtmp {
 

@@ -13,8 +13,6 @@
 #include "types/expr.h"
 #include "types/io.h"
 
-extern char** environ;
-
 namespace ffrtmp {
 
 namespace {
@@ -22,9 +20,7 @@ namespace {
 constexpr size_t kMostCommands = 100000;
 
 bool found(const std::string& program) {
-  std::vector<std::string> environment;
-  for (char** variable = environ; *variable; variable++) environment.emplace_back(*variable);
-  return find_program(program, environment, std::nullopt).has_value();
+  return find_program(program, own_environment(), std::nullopt).has_value();
 }
 
 /// Adds the type's name to what went wrong in one of its templates.

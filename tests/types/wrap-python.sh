@@ -15,3 +15,7 @@ expect 0 ffrtmp job brightness in.mp4 -o out.json -p every=1s --job-id "$TAG"
 json out.json '.samples | length == 3 and all(. > 0 and . < 255)' >/dev/null
 result "$TAG" '.job.type == "brightness" and .job.parameters.every == 1 and .job.data.samples[0] > 0' >/dev/null
 expect 125 ffrtmp job brightness in.mp4 -o out.json -p every=0.01s
+# What ffrtmp ignores for itself, a step does not.
+expect 0 ffrtmp job exec -q -- sh -c 'grep SigIgn /proc/self/status >ignored'
+mask=$(awk '{ print $2 }' ignored)
+assert_eq 0 $((0x$mask & 0x1000)) "SIGPIPE is ignored in a step ($mask)"
