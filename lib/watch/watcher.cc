@@ -77,6 +77,7 @@ class Watcher {
   void prune();
   void on_news();
   void on_time();
+  void ping();
   void arm();
   bool on_signal();  ///< false: to leave
   void hold_scope(Fd hold);
@@ -194,6 +195,7 @@ void Watcher::consider(pid_t pid) {
   }
   if (job_of(store_, lineage)) return;
   busy();
+  ping();
   if (request_.dry_run)
     tell_plan(*rule, candidate);
   else
@@ -299,10 +301,14 @@ void Watcher::on_time() {
     consider(pid);
   }
   if (next_scan_ && *next_scan_ <= now) scan();
-  if (next_ping_ && *next_ping_ <= now) {
-    manager_.tell("WATCHDOG=1");
-    next_ping_ = since_boot() + *manager_.watchdog();
-  }
+  ping();
+}
+
+/// Also between one adoption and the next: many of them take their time.
+void Watcher::ping() {
+  if (!next_ping_ || *next_ping_ > since_boot()) return;
+  manager_.tell("WATCHDOG=1");
+  next_ping_ = since_boot() + *manager_.watchdog();
 }
 
 /// The timer is set to the next thing that is to be done, and not at all when there is none.

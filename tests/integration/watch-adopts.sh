@@ -44,7 +44,7 @@ assert_eq 7 "$(nices_of $second)"
 assert_eq slow "$(ffrtmp status --json "$(job_of $second)" | jq -r .rule)"
 # What only calls itself so: argv[0], the name of its thread, a script of that name.
 bash -c "exec -a $target sleep 100" & named=$!
-printf '#!/bin/sh\nsleep 100 & wait\n' >"scripts/$target" && chmod +x "scripts/$target"
+printf "#!/bin/sh\nexec sleep 100\n" >"scripts/$target" && chmod +x "scripts/$target"
 "scripts/$target" & script=$!
 # What is a job already: with a cgroup of its own and without, below another program, and from another state folder.
 ffrtmp run -q -d --job-id "$TAG-run" --memory-max 100M -- "$PWD/$target" 102
