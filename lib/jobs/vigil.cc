@@ -132,7 +132,10 @@ void Vigil::read_folders() {
 }
 
 void Vigil::drop_if_released(uint64_t key) {
-  if (const auto found = jobs_.find(key); found != jobs_.end() && released(found->second.job)) drop(key);
+  const auto found = jobs_.find(key);
+  if (found == jobs_.end() || !released(found->second.job)) return;
+  released_.push_back(found->second.job.process.identity());
+  drop(key);
 }
 
 void Vigil::drop(uint64_t key) {

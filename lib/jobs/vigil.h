@@ -3,6 +3,8 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "jobs/adoption.h"
 #include "jobs/result.h"
@@ -33,6 +35,8 @@ class Vigil {
   /// Lets all of them go, for a signal to us: their limits stay, and ffrtmp detach undoes them.
   void let_go(int signal);
   size_t size() const { return jobs_.size(); }
+  /// Processes whose jobs ffrtmp detach has ended since this was asked last.
+  std::vector<ProcessIdentity> take_released() { return std::exchange(released_, {}); }
   bool has(pid_t pid, uint64_t start_ticks) const;
   /// The exit code of the first job that did not end with 0, or 0.
   int code() const { return code_; }
@@ -64,6 +68,7 @@ class Vigil {
   uint64_t next_ = 2;  ///< the keys of the jobs in epoll; 0 is the folders', 1 the timer's
   std::map<uint64_t, Waiting> jobs_;
   std::map<int, uint64_t> by_watch_;
+  std::vector<ProcessIdentity> released_;
   bool armed_ = false;
   int code_ = 0;
 };

@@ -73,7 +73,7 @@ class Watcher {
   void tell_plan(const WatchRule& rule, const Candidate& candidate);
   void busy() { busy_since_ = busy_since_.value_or(since_boot()); }
   AdoptRequest adoption_of(const WatchRule& rule, const Candidate& candidate) const;
-  void note(const Candidate& candidate);
+  void note(pid_t pid, uint64_t start_ticks);
   void prune();
   void on_news();
   void on_time();
@@ -94,7 +94,7 @@ class Watcher {
   std::optional<ProcEvents> events_;
   Fd only_one_, signals_, timer_, scope_hold_;
   std::vector<pid_t> above_us_;
-  Noted noted_;  ///< refused, or told of in a dry run: not again
+  Noted noted_;  ///< refused, detached, or told of in a dry run: not again
   std::map<pid_t, Pending> pending_;
   std::optional<Duration> scan_every_, next_scan_, next_ping_;
   std::optional<Duration> busy_since_ = since_boot();  ///< what need not be done at once is still to be done
@@ -127,7 +127,10 @@ Status Watcher::set_up() {
 void Watcher::take_up_old_jobs() {
   size_t again = 0, over = 0;
   for (const auto& job : store_.list()) {
-    if (job.record.mode != "attach" || job.record.rule.empty()) continue;
+    if (job.record.mode != "attach") continue;
+    if (job.state == JobState::ended && job.record.workload && is_alive(*job.record.workload))
+      note(job.record.workload->pid, job.record.workload->start_ticks);  // detached
+    if (job.record.rule.empty()) continue;
     if (job.state == JobState::unobserved) {
       auto taken = readopt(host_, store_, job.record.job_id);
       if (taken && vigil_.add(std::move(*taken))) again++;
@@ -225,7 +228,7 @@ void Watcher::adopt_it(const WatchRule& rule, const Candidate& candidate) {
   if (!job) {
     // What has just ended is no failure.
     if (!is_alive(*request.only)) return;
-    note(candidate);
+    note(candidate.pid, candidate.start_ticks);
     output_.log("not adopted: " + who + ", by rule " + rule.name + ": " + job.error().message());
     return;
   }
@@ -247,7 +250,7 @@ void Watcher::adopt_it(const WatchRule& rule, const Candidate& candidate) {
 }
 
 void Watcher::tell_plan(const WatchRule& rule, const Candidate& candidate) {
-  note(candidate);
+  note(candidate.pid, candidate.start_ticks);
   const AdoptRequest request = adoption_of(rule, candidate);
   const auto planned = plan_adoption(host_, store_, request);
   if (!planned && !is_alive(*request.only)) return;
@@ -258,8 +261,8 @@ void Watcher::tell_plan(const WatchRule& rule, const Candidate& candidate) {
                     : "would not adopt " + who + ", by rule " + rule.name + ": " + planned.error().message());
 }
 
-void Watcher::note(const Candidate& candidate) {
-  noted_[candidate.pid] = candidate.start_ticks;
+void Watcher::note(pid_t pid, uint64_t start_ticks) {
+  noted_[pid] = start_ticks;
   if (noted_.size() > 2 * noted_before_) prune();
 }
 
@@ -384,6 +387,8 @@ Result<int> Watcher::run() {
     if (waiting[1].revents != 0) on_news();
     if (waiting[3].revents != 0) {
       vigil_.serve();
+      // Whoever detaches a process wants it left alone.
+      for (const auto& identity : vigil_.take_released()) note(identity.pid, identity.start_ticks);
       busy();
     }
     if (waiting[2].revents != 0) on_time();

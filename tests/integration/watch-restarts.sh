@@ -37,3 +37,19 @@ for signal in KILL TERM; do
     result "$job" '.receipt[0].limit == "nice"' >/dev/null
     stop_watch TERM
 done
+# What was detached is left alone by looks at all that runs and by the next watcher; after SIGHUP it has a rule again.
+start_watch --target "$target" --nice 6 --scan-interval 200ms
+./"$target" 1000 & pid=$!
+wait_for 20 limited $pid
+expect 0 ffrtmp detach "$(job_of $pid)"
+sleep 1
+assert_eq 0 "$(nices_of $pid)"
+stop_watch TERM
+start_watch --target "$target" --nice 6
+! adopted $pid || fail "adopted what was detached"
+assert_eq 0 "$(nices_of $pid)"
+kill -HUP $watch
+wait_for 20 watch_said READY=1 2
+assert_eq 6 "$(nices_of $pid)"
+stop_watch TERM
+kill $pid
