@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include "adopt/tree.h"
+#include "watch/look.h"
 #include "watch/match.h"
 
 using namespace ffrtmp;
@@ -126,4 +129,23 @@ TEST_CASE("the first rule that matches has the process") {
   CHECK_FALSE(match(rules, other));
   CHECK_FALSE(wanted(rules, "sh"));
   CHECK(wanted(rules, "ffprobe"));
+}
+
+TEST_CASE("a process is looked at as it is") {
+  const auto lineage = lineage_of(::getpid());
+  REQUIRE(lineage.size() >= 1);
+  CHECK(lineage[0].pid == ::getpid());
+  if (lineage.size() > 1) CHECK(lineage[1].pid == ::getppid());
+  CHECK(lineage.back().ppid <= 1);
+  const Candidate us = look_at(lineage);
+  CHECK(us.executable == "ffrtmp_unit");
+  CHECK(us.uid == ::geteuid());
+  CHECK(us.command.find("ffrtmp_unit") != std::string::npos);
+  CHECK(us.directory.starts_with("/"));
+  CHECK(us.age > Duration(0));
+  CHECK(us.age < std::chrono::hours(1));
+  CHECK_FALSE(us.container);  // relative to ourselves
+  CHECK_FALSE(us.cgroups.empty());
+  CHECK(lineage_of(0).empty());
+  CHECK(look_at({}).pid == 0);
 }
