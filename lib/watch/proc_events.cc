@@ -65,8 +65,8 @@ Result<ProcEvents> ProcEvents::open() {
   address.nl_groups = CN_IDX_PROC;
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return sys_error("binding to the proc connector", "");
-  // A build starts hundreds of programs a second; only what waits here takes memory.
-  const int room = 4 << 20;
+  // Some 2700 of them; a build starts hundreds a second.
+  const int room = 1 << 20;
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
     (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   TRY_OK(say_listen(fd.get()));
