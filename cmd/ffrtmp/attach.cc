@@ -138,8 +138,8 @@ Result<int> attach_verb(const Arguments& arguments) {
     }
   for (const auto& job : jobs) printer.started(job, once);
   if (once) return 0;
-  const int code =
-      keep_vigil(host, std::move(jobs), [&](const auto& each, const auto& end) { printer.ended(each, end); });
+  TRY(const int code, keep_vigil(host, std::move(jobs),
+                                 [&](const auto& each, const auto& end) { printer.ended(each, end); }));
   store.sweep("");
   return code;
 }

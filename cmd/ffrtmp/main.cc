@@ -15,9 +15,9 @@ namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {
-      &kRunVerb,    &kJobVerb,      &kAttachVerb,       &kDetachVerb,    &kSetVerb,  &kPauseVerb,
-      &kResumeVerb, &kPsVerb,       &kStatusVerb,       &kTopVerb,       &kWaitVerb, &kLogsVerb,
-      &kStopVerb,   &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
+      &kRunVerb,    &kJobVerb,    &kAttachVerb,  &kWatchVerb,        &kDetachVerb, &kSetVerb,
+      &kPauseVerb,  &kResumeVerb, &kPsVerb,      &kTopVerb,          &kStatusVerb, &kWaitVerb,
+      &kLogsVerb,   &kStopVerb,   &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
   return all;
 }
 

@@ -152,6 +152,7 @@ Result<int> status_verb(const Arguments& arguments) {
         {"job_id", record.job_id},
         {"state", job_state_name(job.state)},
         {"mode", record.mode},
+        {"rule", record.rule.empty() ? Json(nullptr) : Json(record.rule)},
         {"paused", job.paused},
         {"command", command},
         {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},

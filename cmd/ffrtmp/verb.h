@@ -54,8 +54,9 @@ std::string help_text(const Verb& verb);
 /// The one argument that verbs about a job take.
 Result<std::string> one_job(const Arguments& arguments);
 
-extern const Verb kRunVerb, kJobVerb, kAttachVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb, kPsVerb,
-    kStatusVerb, kTopVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb, kCompletionVerb;
+extern const Verb kRunVerb, kJobVerb, kAttachVerb, kWatchVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb,
+    kPsVerb, kTopVerb, kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb,
+    kCompletionVerb;
 
 /// What `ffrtmp job` starts as its workload; see job_steps.cc.
 Result<int> job_steps_verb();

@@ -262,7 +262,7 @@ Result<Applied> apply(const Host& host, const Survey& survey, const Plan& plan, 
       receipt.unit = place.base.unit;
       const bool in_scope =
           place.base.kind == PlacementKind::systemd_system || place.base.kind == PlacementKind::systemd_user;
-      if (in_scope) {
+      if (in_scope && request.hold_scope) {
         const auto beside = shared_leaf(place.base, kRecordersLeaf);
         const CgroupDir* v2 = beside ? beside->unified() : nullptr;
         if (auto hold = v2 ? hold_cgroup(v2->fd.get()) : sys_error("", "", ENOENT))

@@ -20,6 +20,7 @@ struct ChangeRequest {
   std::vector<Limit> limits;
   std::set<LimitKind> required;  ///< an error, unless enforced
   bool force = false;            ///< a memory maximum below the use is written all the same
+  bool hold_scope = true;        ///< not so for whoever holds the scope of our jobs already
 };
 
 /// Puts limits on a living job: its cgroup, else every thread of its tree (walked until nothing is new), and

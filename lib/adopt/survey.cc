@@ -44,32 +44,12 @@ std::vector<std::string> command_of(pid_t pid, const ProcStat& stat) {
   return out;
 }
 
-/// PID and cgroup namespaces of its own are what containers have and plain services have not (mount
-/// namespaces are no sign: PrivateTmp= makes one).
-std::string container_sign(pid_t pid, const std::vector<CgroupLine>& cgroups) {
-  for (const auto& line : cgroups)
-    if (const Place place = place_of(line.path); place.kind == Place::Kind::container)
-      return place.name + " (cgroup " + line.path + ")";
-  for (const char* space : {"pid", "cgroup"}) {
-    const std::string theirs = link_of(proc_path(pid) + "/ns/" + space);
-    const std::string ours = link_of(std::string("/proc/self/ns/") + space);
-    if (!theirs.empty() && !ours.empty() && theirs != ours)
-      return "a container (it has a " + std::string(space) + " namespace of its own)";
-  }
-  return "";
-}
-
 Error refused(pid_t pid, const std::string& why, const std::string& hint = "") {
   return {"process " + std::to_string(pid) + " " + why, "", 0, hint, ExitCode::ours};
 }
 
 bool above_us(pid_t pid) {
-  for (pid_t at = ::getpid(); at > 1;) {
-    if (at == pid) return true;
-    const auto stat = parse_stat(read_or_empty(AT_FDCWD, proc_path(at) + "/stat"));
-    at = stat ? stat->ppid : 0;
-  }
-  return false;
+  return std::ranges::any_of(lineage_of(::getpid()), [&](const ProcStat& stat) { return stat.pid == pid; });
 }
 
 /// Who lives in a cgroup and is not of the tree.
@@ -175,6 +155,19 @@ Result<ProcessRef> open_process(pid_t pid) {
 }
 
 }  // namespace
+
+std::string container_sign(pid_t pid, const std::vector<CgroupLine>& cgroups) {
+  for (const auto& line : cgroups)
+    if (const Place place = place_of(line.path); place.kind == Place::Kind::container)
+      return place.name + " (cgroup " + line.path + ")";
+  for (const char* space : {"pid", "cgroup"}) {
+    const std::string theirs = link_of(proc_path(pid) + "/ns/" + space);
+    const std::string ours = link_of(std::string("/proc/self/ns/") + space);
+    if (!theirs.empty() && !ours.empty() && theirs != ours)
+      return "a container (it has a " + std::string(space) + " namespace of its own)";
+  }
+  return "";
+}
 
 std::vector<CgroupLine> cgroups_of(const ProcessRef& process) {
   for (const auto& thread : threads_of(process)) {

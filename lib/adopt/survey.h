@@ -40,6 +40,11 @@ Result<Survey> survey(const Host& host, pid_t pid, const std::set<Controller>& c
 /// Leaves out of a walk what stands in a job of ffrtmp other than `own`.
 Skip skip_other_jobs(std::string own = "");
 
+/// Why a process that stands there seems to be in a container, or "". PID and cgroup namespaces of its own
+/// are what containers have and plain services have not (mount namespaces are no sign: PrivateTmp= makes
+/// one).
+std::string container_sign(pid_t pid, const std::vector<CgroupLine>& cgroups);
+
 /// Where a process stands: of its first thread that lives. Empty when it is gone.
 std::vector<CgroupLine> cgroups_of(const ProcessRef& process);
 /// The line of a hierarchy; nullptr where there is none.

@@ -27,6 +27,17 @@ std::vector<ProcStat> process_table() {
 
 }  // namespace
 
+std::vector<ProcStat> lineage_of(pid_t pid) {
+  constexpr size_t kDeepest = 4096;  // numbers change hands while we climb: no loop is for ever
+  std::vector<ProcStat> out;
+  for (pid_t at = pid; at > 1 && out.size() < kDeepest; at = out.back().ppid) {
+    auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(at) + "/stat"));
+    if (!stat) break;
+    out.push_back(std::move(*stat));
+  }
+  return out;
+}
+
 std::vector<pid_t> tree_of(const std::vector<ProcStat>& table, pid_t root) {
   std::multimap<pid_t, const ProcStat*> children;
   for (const auto& stat : table) children.emplace(stat.ppid, &stat);

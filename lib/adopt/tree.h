@@ -23,6 +23,10 @@ using Skip = std::function<bool(pid_t)>;
 /// with its PID. Errors: the first process has ended.
 Result<std::vector<TreeProcess>> process_tree(const ProcessIdentity& root, const Skip& skip = nullptr);
 
+/// The process and those above it, nearest first, without PID 1; empty when it is gone. A few reads, whatever
+/// else runs on the host.
+std::vector<ProcStat> lineage_of(pid_t pid);
+
 /// Which processes of a host-wide table belong to the tree of `root`, parents first; pure. Each table entry
 /// appears at most once, whatever its ppid says.
 std::vector<pid_t> tree_of(const std::vector<ProcStat>& table, pid_t root);

@@ -18,6 +18,23 @@ namespace {
 
 std::string process_name(pid_t pid) { return "process " + std::to_string(pid); }
 
+bool still_lives(const JobStore& store, const Holding& held) {
+  const auto job = store.find(held.job_id);
+  return job && !is_over(job->state);
+}
+
+/// Whether a process of that lineage is in the tree of `root` (see process_tree).
+bool descends(const std::vector<ProcStat>& lineage, const ProcessIdentity& root) {
+  if (lineage.empty() || root.boot_id != boot_id()) return false;
+  if (std::ranges::any_of(lineage, [&](const ProcStat& stat) {
+        return stat.pid == root.pid && stat.start_ticks == root.start_ticks;
+      }))
+    return true;
+  const ProcStat& top = lineage.back();
+  const bool orphan = top.ppid == 1 && (top.session == root.pid || top.pgrp == root.pid);
+  return orphan && is_alive(root);
+}
+
 /// Whether another job has the process, or one of those below it.
 Status check_free(const JobStore& store, const Survey& survey) {
   const pid_t pid = survey.process.pid();
@@ -28,19 +45,17 @@ Status check_free(const JobStore& store, const Survey& survey) {
   if (survey.place.kind == Place::Kind::ours)
     return survey.place.name.starts_with('_') ? bad_input(process_name(pid) + " is one of ffrtmp's own", "")
                                               : taken(survey.place.name);
-  for (const auto& job : store.list()) {
-    if (is_over(job.state) || !job.record.workload) continue;
-    const pid_t other = job.record.workload->pid;
-    if (job.record.observer && job.record.observer->pid == pid && is_alive(*job.record.observer))
-      return bad_input(process_name(pid) + " is what waits for job", job.record.job_id);
-    if (std::ranges::find(survey.tree, other) != survey.tree.end() && other != pid &&
-        job.record.mode == "attach")
-      return bad_input("below " + process_name(pid) + " there is a job already:", job.record.job_id,
-                       "ffrtmp detach " + job.record.job_id + " first, or attach another process");
-    const auto tree = process_tree(*job.record.workload);
-    if (tree &&
-        std::ranges::any_of(*tree, [&](const TreeProcess& each) { return each.process.pid() == pid; }))
-      return taken(job.record.job_id);
+  const auto lineage = lineage_of(pid);
+  for (const auto& held : store.holdings()) {
+    if (!held.workload) continue;
+    const pid_t other = held.workload->pid;
+    if (held.observer && held.observer->pid == pid && is_alive(*held.observer))
+      return bad_input(process_name(pid) + " is what waits for job", held.job_id);
+    if (other != pid && held.mode == "attach" && std::ranges::find(survey.tree, other) != survey.tree.end() &&
+        still_lives(store, held))
+      return bad_input("below " + process_name(pid) + " there is a job already:", held.job_id,
+                       "ffrtmp detach " + held.job_id + " first, or attach another process");
+    if (descends(lineage, *held.workload) && still_lives(store, held)) return taken(held.job_id);
   }
   return {};
 }
@@ -49,6 +64,7 @@ Record first_record(const Survey& survey, const AdoptRequest& request) {
   Record record;
   record.job_id = request.job_id;
   record.mode = "attach";
+  record.rule = request.rule;
   record.command = survey.command;
   record.workdir = survey.workdir;
   record.started_at = wall_now();
@@ -169,12 +185,20 @@ AdoptedJob adopted(Record record, JobFolder folder, Leaf leaf, ProcessRef proces
 
 }  // namespace
 
+std::optional<std::string> job_of(const JobStore& store, const std::vector<ProcStat>& lineage) {
+  for (const auto& held : store.holdings())
+    if (held.workload && descends(lineage, *held.workload) && still_lives(store, held)) return held.job_id;
+  return std::nullopt;
+}
+
 Result<std::pair<Survey, Plan>> plan_adoption(const Host& host, const JobStore& store,
                                               const AdoptRequest& request) {
   std::set<Controller> controllers;
   for (const auto& limit : request.plan.limits)
     if (const auto controller = controller_of(limit.kind)) controllers.insert(*controller);
   TRY(Survey found, survey(host, request.pid, controllers));
+  if (request.only && found.process.identity() != *request.only)
+    return sys_error("adopting", process_name(request.pid), ESRCH);
   TRY_OK(check_free(store, found));
   TRY(Plan plan, make_plan(host, found, request.plan));
   return std::pair{std::move(found), std::move(plan)};

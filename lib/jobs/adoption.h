@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,7 +16,9 @@ namespace ffrtmp {
 /// Everything an operator said to `ffrtmp attach` about one process.
 struct AdoptRequest {
   pid_t pid = 0;
+  std::optional<ProcessIdentity> only;  ///< refused (ESRCH) when another process bears the PID by now
   std::string job_id;
+  std::string rule;  ///< of ffrtmp watch, or ""
   PlanRequest plan;
   ChangeRequest change;  ///< its limits are the plan's
 };
@@ -30,6 +33,10 @@ struct AdoptedJob {
   Fd scope_hold;  ///< open: the systemd scope stays until the last counters are read
   Duration started{};
 };
+
+/// The living job in whose tree the process is (the first of `lineage`, see lineage_of). Its cgroup is not
+/// looked at.
+std::optional<std::string> job_of(const JobStore& store, const std::vector<ProcStat>& lineage);
 
 /// Surveys and plans, and changes nothing. Errors: the process is not to be adopted, or is governed already
 /// (by the named job).

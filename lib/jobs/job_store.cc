@@ -25,6 +25,7 @@ namespace {
 constexpr char kJobs[] = "jobs";
 constexpr char kLock[] = "lock";
 constexpr char kAdoptionLock[] = "adoption.lock";
+constexpr char kWatchLock[] = "watch.lock";
 constexpr char kSwept[] = "swept";
 constexpr char kCounter[] = "counter";
 constexpr int64_t kKeepNs = 24ll * 3600 * 1'000'000'000;
@@ -110,20 +111,24 @@ Result<Fd> JobFolder::lock() const {
   return own;
 }
 
-JobFolder::Stamp JobFolder::stamp() const {
+namespace {
+
+JobFolder::Stamp stamp_of(int dir, const std::string& path) {
   struct stat info {};
-  if (::fstatat(dir(), kRecordFile, &info, 0) != 0) return {};
+  if (::fstatat(dir, path.c_str(), &info, 0) != 0) return {};
   return {info.st_ino, info.st_mtim.tv_sec * 1'000'000'000ll + info.st_mtim.tv_nsec};
 }
 
+}  // namespace
+
 void JobFolder::take_changes(Record& record) const {
-  if (stamp() == written_) return;
+  if (stamp_of(dir(), kRecordFile) == written_) return;
   if (auto now = read_record()) record.receipt = std::move(now->receipt);
 }
 
 Status JobFolder::write_record(const Record& record) const {
   TRY_OK(write_atomic(dir(), kRecordFile, dump_json(to_json(record), 1) + "\n"));
-  written_ = stamp();
+  written_ = stamp_of(dir(), kRecordFile);
   return {};
 }
 Status JobFolder::write_result(const Json& result) const {
@@ -211,6 +216,14 @@ Result<JobFolder> JobStore::open_folder(const std::string& job_id) const {
 
 Result<Fd> JobStore::lock_adoption() const { return lock_exclusively(dir_.get(), kAdoptionLock); }
 
+Result<Fd> JobStore::lock_watch() const {
+  TRY(Fd fd, open_at(dir_.get(), kWatchLock, O_RDWR | O_CREAT, 0600));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    return bad_input("another ffrtmp watch runs with this state folder:", path_,
+                     "reload that one (SIGHUP), or give this one another FFRTMP_STATE_DIR");
+  return fd;
+}
+
 Result<StoredJob> JobStore::find(const std::string& job_id) const {
   TRY_OK(check_job_id(job_id));
   auto found = load(jobs_.get(), path_, job_id);
@@ -225,6 +238,33 @@ std::vector<StoredJob> JobStore::list() const {
     if (name[0] != '.')
       if (auto job = load(jobs_.get(), path_, name)) out.push_back(std::move(*job));
   std::ranges::stable_sort(out, {}, [](const StoredJob& job) { return job.record.started_at; });
+  return out;
+}
+
+std::vector<Holding> JobStore::holdings() const {
+  std::map<std::string, Seen> now;
+  std::vector<Holding> out;
+  for (const auto& name : names_in(jobs_.get())) {
+    if (name[0] == '.') continue;
+    Seen seen;
+    // The stamps come first: what changes after them is read, and read again next time.
+    seen.record = stamp_of(jobs_.get(), name + "/" + kRecordFile);
+    seen.result = stamp_of(jobs_.get(), name + "/" + kResultFile);
+    if (const auto known = seen_.find(name);
+        known != seen_.end() && known->second.record == seen.record && known->second.result == seen.result) {
+      seen = std::move(known->second);
+    } else {
+      auto job = load(jobs_.get(), path_, name);
+      if (!job) continue;
+      seen.over = is_over(job->state);
+      if (!seen.over)
+        seen.holding = {name, std::move(job->record.mode), std::move(job->record.workload),
+                        std::move(job->record.observer)};
+    }
+    if (!seen.over) out.push_back(seen.holding);
+    now.emplace(name, std::move(seen));
+  }
+  seen_ = std::move(now);
   return out;
 }
 

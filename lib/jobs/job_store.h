@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,13 @@ struct StoredJob {
 /// For people: the state's name, or "paused".
 std::string_view job_state_text(const StoredJob& job);
 
+/// Which process a job has that may live.
+struct Holding {
+  std::string job_id;
+  std::string mode;
+  std::optional<ProcessIdentity> workload, observer;
+};
+
 /// The folder of one job that this process claimed. Everything in it is written temp + fsync + rename.
 class JobFolder {
  public:
@@ -61,14 +69,15 @@ class JobFolder {
   Result<Fd> lock() const;
   Status write_result(const Json& result) const;
 
- private:
-  /// What tells a record that we wrote from one that others put in its place: rename makes it another inode.
+  /// What tells a file that we wrote or read from one that others put in its place: rename makes it another
+  /// inode.
   struct Stamp {
     uint64_t inode = 0;
     int64_t changed_ns = 0;
     bool operator==(const Stamp&) const = default;
   };
-  Stamp stamp() const;
+
+ private:
   mutable Stamp written_;
   std::string path_;
   Fd dir_;
@@ -93,9 +102,14 @@ class JobStore {
   Result<JobFolder> open_folder(const std::string& job_id) const;
   /// One adoption at a time, so that no process is adopted twice. Waits.
   Result<Fd> lock_adoption() const;
+  /// For as long as the descriptor is open there is no other watcher. Errors: there is one.
+  Result<Fd> lock_watch() const;
   Result<StoredJob> find(const std::string& job_id) const;
   /// All jobs, oldest first. Folders that cannot be read are left out.
   std::vector<StoredJob> list() const;
+  /// What jobs that are not known to be over hold; find() tells whether one of them has ended since. What was
+  /// read is remembered in this process, so that asking again costs two stat(2) a job. Not thread-safe.
+  std::vector<Holding> holdings() const;
   /// Removes a job's folder (its workload has ended).
   Status forget(const std::string& job_id) const;
   /// Ends what nobody ended: writes the result of lost jobs, removes their empty cgroups, forgets jobs that
@@ -108,8 +122,15 @@ class JobStore {
   JobStore(std::string path, Fd dir, Fd jobs)
       : path_(std::move(path)), dir_(std::move(dir)), jobs_(std::move(jobs)) {}
   static Result<JobStore> open_at_path(const std::string& path, bool make);
+  /// What a job's folder held when it was looked at last.
+  struct Seen {
+    JobFolder::Stamp record, result;
+    bool over = false;
+    Holding holding;
+  };
   std::string path_;
   Fd dir_, jobs_;
+  mutable std::map<std::string, Seen> seen_;
 };
 
 }  // namespace ffrtmp

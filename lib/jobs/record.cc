@@ -35,6 +35,7 @@ Json to_json(const Record& record) {
   return {{"schema", kSchema},
           {"job_id", record.job_id},
           {"mode", record.mode},
+          {"rule", record.rule.empty() ? Json(nullptr) : Json(record.rule)},
           {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},
           {"restarts", record.restarts},
           {"restarts_itself", record.restarts_itself},
@@ -65,6 +66,7 @@ Result<Record> record_from_json(const Json& json) {
     out.job_id = json.value("job_id", "");
     out.mode = json.value("mode", "run");
     out.job_type = text_or(json, "job_type");
+    out.rule = text_or(json, "rule");
     if (const Json& restarts = at_or_null(json, "restarts"); restarts.is_number_unsigned())
       out.restarts = static_cast<unsigned>(std::min<uint64_t>(restarts.get<uint64_t>(), UINT32_MAX));
     out.restarts_itself = json.value("restarts_itself", false);

@@ -18,6 +18,7 @@ namespace ffrtmp {
 struct Record {
   std::string job_id;
   std::string mode = "run";  ///< run, attach
+  std::string rule;          ///< of ffrtmp watch, which adopted it; "" for none
   std::string job_type;      ///< "" for a plain command
   unsigned restarts = 0;     ///< how often its recorder started it again
   bool restarts_itself =

@@ -82,7 +82,7 @@ static_assert(sizeof(PidfdInfo) == 64, "PIDFD_INFO_SIZE_VER0");
 
 }  // namespace
 
-std::optional<int> exit_status_of(int pidfd) {
+std::optional<int> exit_status_of(int pidfd, Duration patience) {
   const auto ask = [&]() -> std::optional<int> {
     PidfdInfo info{};
     info.mask = kPidfdInfoExit;
@@ -93,8 +93,9 @@ std::optional<int> exit_status_of(int pidfd) {
   if (auto status = ask()) return status;
   // A pidfd is readable from the moment of death; its exit is told once the parent has reaped it (POLLHUP).
   pollfd waiting{pidfd, 0, 0};
-  constexpr int kReapMs = 500;
-  return ::poll(&waiting, 1, kReapMs) > 0 && (waiting.revents & POLLHUP) ? ask() : std::nullopt;
+  const auto wait_ms = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+  return ::poll(&waiting, 1, static_cast<int>(wait_ms)) > 0 && (waiting.revents & POLLHUP) ? ask()
+                                                                                           : std::nullopt;
 }
 
 }  // namespace ffrtmp

@@ -7,6 +7,7 @@
 
 #include "sys/fd.h"
 #include "sys/result.h"
+#include "sys/units.h"
 
 namespace ffrtmp {
 
@@ -51,7 +52,8 @@ class ProcessRef {
 bool is_alive(const ProcessIdentity& identity);
 
 /// How a process ended, told by the kernel to whoever held a pidfd (PIDFD_GET_INFO with PIDFD_INFO_EXIT,
-/// kernel 6.15); nullopt on older kernels. The value is a wait status.
-std::optional<int> exit_status_of(int pidfd);
+/// kernel 6.15); nullopt on older kernels. The value is a wait status. It is told once the parent has waited
+/// for the process, for which there is so much patience.
+std::optional<int> exit_status_of(int pidfd, Duration patience = std::chrono::milliseconds(500));
 
 }  // namespace ffrtmp

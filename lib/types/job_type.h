@@ -8,14 +8,10 @@
 #include "cgroup/limit.h"
 #include "sys/json.h"
 #include "sys/result.h"
+#include "sys/source_place.h"
 #include "sys/units.h"
 
 namespace ffrtmp {
-
-/// Where in a type's file something stands, for errors.
-struct SourcePlace {
-  unsigned line = 0, column = 0;
-};
 
 enum class ParameterKind { string, integer, number, boolean, duration, size, rational, choice, list };
 std::string_view parameter_kind_name(ParameterKind kind);

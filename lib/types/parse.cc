@@ -6,9 +6,10 @@
 #include "media/engine.h"
 #include "media/progress.h"
 #include "sys/text.h"
+#include "sys/toml_reader.h"
 #include "types/builtins.h"
 #include "types/expr.h"
-#include "types/toml_reader.h"
+#include "types/job_type.h"
 
 namespace ffrtmp {
 
@@ -35,6 +36,17 @@ bool plain_name(const std::string& name) {
 const std::vector<std::string>& builtin_scope() {
   static const std::vector<std::string> names = {"inputs", "work", "engine", "hwaccel", "job"};
   return names;
+}
+
+/// Text, a number or a truth value as a template that gives it.
+Result<std::string> scalar(TomlReader& reader, std::string_view key) {
+  const toml::node* node = reader.find(key);
+  if (!node) return std::string();
+  if (const auto* t = node->as_string()) return t->get();
+  if (const auto* n = node->as_integer()) return "${" + std::to_string(n->get()) + "}";
+  if (const auto* n = node->as_floating_point()) return "${" + text_of(Json(n->get())).value_or("0") + "}";
+  if (const auto* b = node->as_boolean()) return std::string(b->get() ? "${true}" : "${false}");
+  return reader.error(place_of(*node), reader.path_of(key) + " is text, a number, true or false");
 }
 
 /// Reads one file. Collects what templates may name before it reads templates.
@@ -278,7 +290,7 @@ class TypeParser {
     for (const auto& [name, node] : in_file_order(*table)) {
       if (!plain_name(name))
         return r.error(place_of(*node), "a name has small letters, digits and '_', not \"" + name + "\"");
-      TRY(std::string text, r.scalar(name));
+      TRY(std::string text, scalar(r, name));
       TRY_OK(template_ok(text, place_of(*node)));
       if (!names_.insert(name).second) return r.error(place_of(*node), "the name " + name + " is taken");
       out_.values.emplace_back(name, std::move(text));
@@ -370,7 +382,7 @@ class TypeParser {
     for (auto [key, value] :
          {std::pair{"segment_list", &out_.live.segment_list}, std::pair{"keep_age", &out_.live.keep_age},
           std::pair{"keep_bytes", &out_.live.keep_bytes}}) {
-      TRY(*value, r.scalar(key));
+      TRY(*value, scalar(r, key));
       TRY_OK(template_ok(*value, r.place()));
     }
     return r.done();
@@ -429,7 +441,7 @@ class TypeParser {
         out.fields["codec"] = codec;
         for (const char* field :
              {"quality", "bitrate", "maxrate", "bufsize", "preset", "gop", "stream", "mp4"}) {
-          TRY(out.fields[field], r.scalar(field));
+          TRY(out.fields[field], scalar(r, field));
           TRY_OK(template_ok(out.fields[field], out.place));
         }
         TRY_OK(template_ok(codec, out.place));
@@ -478,7 +490,7 @@ class TypeParser {
       TRY(out.may_fail, r.flag("may_fail", false));
       TRY(out.out, r.text("stdout"));
       TRY_OK(template_ok(out.out, out.place));
-      TRY(out.total, r.scalar("total"));
+      TRY(out.total, scalar(r, "total"));
       TRY_OK(template_ok(out.total, out.place));
       TRY(out.pattern, r.text("progress"));
       if (!out.pattern.empty())
@@ -514,7 +526,7 @@ class TypeParser {
       TRY_OK(template_ok(out.path, out.place));
       for (const char* key : {"video", "audio", "video_codec", "audio_codec", "width", "height", "fps",
                               "duration", "tolerance", "renditions", "count", "cues"}) {
-        TRY(const std::string value, r.scalar(key));
+        TRY(const std::string value, scalar(r, key));
         if (value.empty()) continue;
         TRY_OK(template_ok(value, out.place));
         out.expect[key] = value;
@@ -538,27 +550,8 @@ class TypeParser {
 }  // namespace
 
 Result<JobType> parse_job_type(const std::string& text, const std::string& source) {
-  // toml++ 3.3 asserts on some control characters and runs into undefined behaviour on some characters beyond
-  // ASCII: a type needs neither.
-  unsigned line = 1, column = 1;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte >= 0x7f)
-      return bad_input(source + ":" + std::to_string(line) + ":" + std::to_string(column) + ":",
-                       byte >= 0x80 ? "a character beyond ASCII" : "a control character",
-                       "write \\uXXXX in quoted text");
-    if (c == '\n')
-      line++, column = 1;
-    else
-      column++;
-  }
-  const toml::parse_result parsed = toml::parse(text, source);
-  if (!parsed) {
-    const auto& begin = parsed.error().source().begin;
-    return bad_input(source + ":" + std::to_string(begin.line) + ":" + std::to_string(begin.column) + ":",
-                     std::string(parsed.error().description()));
-  }
-  return TypeParser(parsed.table(), source).parse();
+  TRY(const toml::table table, parse_toml(text, source));
+  return TypeParser(table, source).parse();
 }
 
 }  // namespace ffrtmp

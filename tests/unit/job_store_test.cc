@@ -356,3 +356,51 @@ TEST_CASE("without FFRTMP_STATE_DIR the folder is the user's own, and no variabl
     CHECK(JobStore::default_path() == "/run/user/7/ffrtmp");
   }
 }
+
+TEST_CASE("holdings are what living jobs have, and what changes is read again") {
+  Here here;
+  const auto names = [&] {
+    std::set<std::string> out;
+    for (const auto& held : here.store.holdings()) out.insert(held.job_id);
+    return out;
+  };
+  CHECK(names().empty());
+  Record record = starting("a");
+  record.mode = "attach";
+  const auto folder = here.store.claim(record);
+  REQUIRE(folder.has_value());
+  REQUIRE(here.store.claim(dead("over")).has_value());
+  CHECK(names() == std::set<std::string>{"a"});
+  CHECK_FALSE(here.store.holdings()[0].workload.has_value());
+  // Its record is written anew.
+  record.workload = record.observer;
+  record.rule = "live";
+  REQUIRE(folder->write_record(record).has_value());
+  for (int twice = 0; twice < 2; twice++) {
+    const auto held = here.store.holdings();
+    REQUIRE(held.size() == 1);
+    CHECK(held[0].workload == record.workload);
+    CHECK(held[0].mode == "attach");
+  }
+  CHECK(here.store.find("a")->record.rule == "live");
+  // It was detached; another takes the name.
+  Ending ending;
+  ending.ended_at = wall_now();
+  ending.released = "as it was";
+  REQUIRE(folder->write_result(make_result(record, ending, judge(record, ending))).has_value());
+  CHECK(names().empty());
+  REQUIRE(here.store.claim(starting("a")).has_value());
+  CHECK(names() == std::set<std::string>{"a"});
+  REQUIRE(here.store.forget("a").has_value());
+  CHECK(names().empty());
+}
+
+TEST_CASE("there is one watcher a state folder") {
+  Here here;
+  {
+    const auto first = here.store.lock_watch();
+    REQUIRE(first.has_value());
+    CHECK_FALSE(here.store.lock_watch());
+  }
+  CHECK(here.store.lock_watch());
+}

@@ -1,12 +1,35 @@
-#include "types/toml_reader.h"
+#include "sys/toml_reader.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "sys/text.h"
-#include "types/expr.h"
 
 namespace ffrtmp {
+
+Result<toml::table> parse_toml(const std::string& text, const std::string& source) {
+  // toml++ 3.3 asserts on some control characters and runs into undefined behaviour on some characters beyond
+  // ASCII: nothing that we read needs either.
+  unsigned line = 1, column = 1;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte >= 0x7f)
+      return bad_input(source + ":" + std::to_string(line) + ":" + std::to_string(column) + ":",
+                       byte >= 0x80 ? "a character beyond ASCII" : "a control character",
+                       "write \\uXXXX in quoted text");
+    if (c == '\n')
+      line++, column = 1;
+    else
+      column++;
+  }
+  toml::parse_result parsed = toml::parse(text, source);
+  if (!parsed) {
+    const auto& begin = parsed.error().source().begin;
+    return bad_input(source + ":" + std::to_string(begin.line) + ":" + std::to_string(begin.column) + ":",
+                     std::string(parsed.error().description()));
+  }
+  return std::move(parsed).table();
+}
 
 SourcePlace place_of(const toml::node& node) {
   return {static_cast<unsigned>(node.source().begin.line), static_cast<unsigned>(node.source().begin.column)};
@@ -88,15 +111,6 @@ Result<std::vector<std::string>> TomlReader::texts(std::string_view key) {
     out.push_back(item.as_string()->get());
   }
   return out;
-}
-Result<std::string> TomlReader::scalar(std::string_view key) {
-  const toml::node* node = find(key);
-  if (!node) return std::string();
-  if (const auto* t = node->as_string()) return t->get();
-  if (const auto* n = node->as_integer()) return "${" + std::to_string(n->get()) + "}";
-  if (const auto* n = node->as_floating_point()) return "${" + text_of(Json(n->get())).value_or("0") + "}";
-  if (const auto* b = node->as_boolean()) return std::string(b->get() ? "${true}" : "${false}");
-  return error(place_of(*node), path_of(key) + " is text, a number, true or false");
 }
 Result<const toml::table*> TomlReader::table(std::string_view key) {
   const toml::node* node = find(key);

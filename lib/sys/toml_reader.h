@@ -1,17 +1,27 @@
 #pragma once
 
-// Included where types are read, and nowhere else: toml++ is header-only and large.
+// Included where a file of ours is read, and nowhere else: toml++ is header-only and large.
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 // toml++ 3.3 asserts on some typing errors that it reports properly without.
 #define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>
 
-#include "types/job_type.h"
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sys/result.h"
+#include "sys/source_place.h"
+#include "sys/units.h"
 
 namespace ffrtmp {
 
-/// A table of a type's file, read key by key: what nobody asked for is an error in the end.
+/// A whole file. Errors are of the form "SOURCE:LINE:COLUMN: what".
+Result<toml::table> parse_toml(const std::string& text, const std::string& source);
+
+/// A table of a file, read key by key: what nobody asked for is an error in the end.
 class TomlReader {
  public:
   TomlReader(const toml::table& table, std::string source, std::string path, SourcePlace place = {})
@@ -31,8 +41,6 @@ class TomlReader {
   Result<int64_t> whole(std::string_view key, int64_t fallback);
   Result<std::optional<Duration>> duration(std::string_view key);
   Result<std::vector<std::string>> texts(std::string_view key);
-  /// Text, a number or a truth value as a template that gives it.
-  Result<std::string> scalar(std::string_view key);
   Result<const toml::table*> table(std::string_view key);
   Result<const toml::array*> array(std::string_view key);
   /// Every key that nobody asked for is an error, with the nearest one that is known.
