@@ -15,9 +15,9 @@ namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {
-      &kRunVerb,   &kJobVerb,    &kAttachVerb,   &kDetachVerb,       &kSetVerb,
-      &kPauseVerb, &kResumeVerb, &kPsVerb,       &kStatusVerb,       &kWaitVerb,
-      &kLogsVerb,  &kStopVerb,   &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
+      &kRunVerb,    &kJobVerb,      &kAttachVerb,       &kDetachVerb,    &kSetVerb,  &kPauseVerb,
+      &kResumeVerb, &kPsVerb,       &kStatusVerb,       &kWhyVerb,       &kWaitVerb, &kLogsVerb,
+      &kStopVerb,   &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
   return all;
 }
 

@@ -55,7 +55,7 @@ std::string help_text(const Verb& verb);
 Result<std::string> one_job(const Arguments& arguments);
 
 extern const Verb kRunVerb, kJobVerb, kAttachVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb, kPsVerb,
-    kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb, kCompletionVerb;
+    kStatusVerb, kWhyVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb, kCompletionVerb;
 
 /// What `ffrtmp job` starts as its workload; see job_steps.cc.
 Result<int> job_steps_verb();
