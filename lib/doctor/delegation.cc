@@ -57,6 +57,8 @@ Delegation find_delegation(const Host& host) {
   };
   out.manager = has(PlacementKind::systemd_user) || has(PlacementKind::systemd_system);
   out.own_subtree = has(PlacementKind::own_subtree);
+  const Hierarchy* cpuset = host.of(Controller::cpuset);
+  out.v1_cpuset = cpuset && cpuset->dialect == Dialect::v1;
   const Hierarchy* h = host.unified();
   if (!h) return out;
   for (const Controller controller : kControllers)
@@ -83,6 +85,15 @@ std::vector<Fact> delegation_facts(const Delegation& found) {
       fact.mend = {"sudo loginctl enable-linger " + shell_quote(found.user),
                    "export XDG_RUNTIME_DIR=/run/user/" + std::to_string(found.uid)};
     out.push_back(fact);
+    return out;
+  }
+  if (found.uid == 0 && found.systemd && found.v1_cpuset) {
+    out.push_back(
+        {"delegation",
+         Health::lesser,
+         "root: systemd gives a scope, without cpuset, which it leaves alone on cgroup v1: --cpuset "
+         "comes to an affinity",
+         {}});
     return out;
   }
   if (found.uid == 0) {

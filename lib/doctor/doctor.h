@@ -26,6 +26,7 @@ struct Delegation {
   bool own_subtree = false;              ///< we stand in a cgroup that is delegated to us
   std::vector<std::string> controllers;  ///< that are to be had there (v2)
   std::vector<std::string> of_host;      ///< that v2 has at all on this host
+  bool v1_cpuset = false;                ///< which systemd does not manage
   std::string why_none;                  ///< why there is no place for cgroups at all
   std::string user;                      ///< name
 };

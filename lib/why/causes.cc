@@ -89,6 +89,8 @@ void judge_host_cpu(const Observation& seen, std::vector<Cause>& out) {
     if (!whole_host) {
       cause.limit = "cpuset.cpus";
       cause.value = "0-" + std::to_string(seen.cpus_host - 1);
+      if (seen.quota && seen.quota->cpus() < seen.cpus_host)
+        cause.also = "--cpu-max " + std::to_string(seen.cpus_host * 100) + "%";
       cause.caveat = "a program that sized its threads at its start goes on with as many as it has";
     }
     out.push_back(cause);

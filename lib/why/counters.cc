@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "cgroup/kernel_files.h"
 #include "cgroup/knobs.h"
@@ -117,11 +121,29 @@ void read_media(const std::string& path, Counters& out) {
 }
 
 /// Where the kernel's names say for what a thread sleeps. They are functions of its own, without a promise
-/// that they stay: what is not known here is no evidence.
+/// that they stay: what is not known here is no evidence. (Most waits for a socket end in wait_woken, which
+/// tells nothing: those are read off the system call.)
 constexpr std::string_view kSending[] = {"sk_stream_wait_memory", "tcp_sendmsg", "sock_alloc_send_pskb"};
 constexpr std::string_view kReceiving[] = {"sk_wait_data", "tcp_recvmsg", "__skb_wait_for_more_packets",
                                            "skb_recv_udp", "inet_csk_accept"};
 constexpr std::string_view kMemory[] = {"mem_cgroup", "try_charge", "reclaim", "memcg"};
+
+/// The system call in which a thread sleeps, if its first argument is a socket: /proc/PID/task/TID/syscall,
+/// "44 0x3 …"; readable with the rights to trace it.
+void look_at_call(int tasks, const std::string& tid, ThreadLook& look) {
+  const std::string text = read_or_empty(tasks, tid + "/syscall");
+  const auto part = words(text);
+  if (part.size() < 2 || !part[1].starts_with("0x")) return;  // "running"
+  const auto number = parse_i64(part[0]);
+  uint64_t fd = 0;
+  const std::string_view hex = part[1].substr(2);
+  if (!number || std::from_chars(hex.data(), hex.data() + hex.size(), fd, 16).ec != std::errc()) return;
+  char target[32];
+  const ssize_t size =
+      ::readlinkat(tasks, (tid + "/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
+  if (size > 0 && std::string_view(target, static_cast<size_t>(size)).starts_with("socket:"))
+    add_socket_wait(*number, look);
+}
 
 }  // namespace
 
@@ -136,6 +158,14 @@ void add_wait(char state, std::string_view wchan, ThreadLook& look) {
     look.memory = true;
   else
     look.disk = true;
+}
+
+void add_socket_wait(long number, ThreadLook& look) {
+  constexpr std::array kSends = {SYS_write, SYS_writev, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_sendfile};
+  constexpr std::array kReceives = {SYS_read,     SYS_readv,  SYS_recvfrom, SYS_recvmsg,
+                                    SYS_recvmmsg, SYS_accept, SYS_accept4};
+  if (std::ranges::find(kSends, number) != kSends.end()) look.sending = true;
+  if (std::ranges::find(kReceives, number) != kReceives.end()) look.receiving = true;
 }
 
 std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main) {
@@ -181,7 +211,9 @@ ThreadLook look_at_threads(const std::vector<pid_t>& pids, pid_t main) {
       if (!stat || stat->zombie()) continue;
       if (pid == main) (stat->state == 'T' ? out.stopped : running) = true;
       if (stat->state == 'R') continue;
-      add_wait(stat->state, trim(read_or_empty(tasks->get(), name + "/wchan")), out);
+      const std::string wchan = read_or_empty(tasks->get(), name + "/wchan");
+      add_wait(stat->state, trim(wchan), out);
+      if (stat->state == 'S') look_at_call(tasks->get(), name, out);
     }
   }
   out.stopped = out.stopped && !running;

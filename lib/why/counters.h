@@ -45,7 +45,7 @@ std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main);
 /// `progress_path` is "" where there is none.
 Counters read_counters(const Leaf& leaf, pid_t main, const std::string& progress_path);
 
-/// What a look at sleeping threads shows: where in the kernel, by /proc/PID/task/TID/{stat,wchan}.
+/// What a look at sleeping threads shows: where in the kernel, by /proc/PID/task/TID/{stat,wchan,syscall}.
 struct ThreadLook {
   bool stopped = false;  ///< every thread is, of the main process
   bool disk = false, memory = false, sending = false, receiving = false;
@@ -53,6 +53,9 @@ struct ThreadLook {
 ThreadLook look_at_threads(const std::vector<pid_t>& pids, pid_t main);
 /// What a thread in this state at this place of the kernel waits for. Pure.
 void add_wait(char state, std::string_view wchan, ThreadLook& look);
+
+/// What a thread waits for that sleeps in this system call (its number) on a socket. Pure.
+void add_socket_wait(long number, ThreadLook& look);
 
 /// The growth between two moments. Pure.
 Observation difference(const Counters& before, const Counters& after);

@@ -19,7 +19,8 @@ std::string percent_text(double share) {
 std::string option_of(const Cause& cause) {
   const auto kind = limit_kind(cause.limit);
   if (!kind || cause.value.empty()) return "";
-  return "--" + std::string(limit_flag(*kind)) + " " + shell_quote(cause.value);
+  return "--" + std::string(limit_flag(*kind)) + " " + shell_quote(cause.value) +
+         (cause.also.empty() ? "" : " " + cause.also);
 }
 
 std::string remedy_of(const WhyReport& report, const Cause& cause) {

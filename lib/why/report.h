@@ -20,6 +20,7 @@ struct Cause {
   std::string text;    ///< one clause, without its subject: "is throttled by …"
   std::string limit;   ///< the limit that would help ("cpu.max"); empty where none of the job's does
   std::string value;   ///< what would have sufficed, as the option takes it ("180%")
+  std::string also;    ///< a further option without which that would not help ("--cpu-max 400%")
   std::string caveat;  ///< what the value rests on
 };
 

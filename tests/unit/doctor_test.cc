@@ -91,6 +91,10 @@ TEST_CASE("a user without a manager, a login that takes its jobs along, and root
   facts = delegation_facts(found);
   REQUIRE(facts.size() == 1);
   CHECK(facts[0].health == Health::good);
+  found.v1_cpuset = true;
+  CHECK(delegation_facts(found)[0].health == Health::lesser);
+  found.systemd = false;
+  CHECK(delegation_facts(found)[0].health == Health::good);
 }
 
 TEST_CASE("systemd's version is read from all that it prints, and old ones are told") {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
 #include "fake.h"
 #include "jobs/result.h"
@@ -121,6 +122,9 @@ TEST_CASE("a job that uses all of its CPUs is told so, the host's size apart fro
   REQUIRE(causes.size() == 1);
   CHECK(causes[0].name == "cpus");
   CHECK(causes[0].value == "0-3");
+  CHECK(option_of(causes[0]) == "--cpuset 0-3 --cpu-max 400%");  // its quota of 150% would stop it next
+  seen.quota.reset();
+  CHECK(option_of(find_causes(seen)[0]) == "--cpuset 0-3");
   seen.cpus_allowed = 4;
   seen.cpus_used = 3.95;
   causes = find_causes(seen);
@@ -234,6 +238,19 @@ TEST_CASE("where threads sleep is read by the kernel's names, and unknown names 
   CHECK(look('D', "0").disk);
   const ThreadLook nothing = look('S', "do_sys_poll");
   CHECK_FALSE((nothing.sending || nothing.receiving || nothing.disk || nothing.memory));
+}
+
+TEST_CASE("a sleep in a call on a socket is one of sending or receiving, by the call") {
+  const auto look = [](long number) {
+    ThreadLook out;
+    add_socket_wait(number, out);
+    return out;
+  };
+  CHECK(look(SYS_sendto).sending);
+  CHECK(look(SYS_write).sending);
+  CHECK(look(SYS_recvfrom).receiving);
+  CHECK_FALSE(look(SYS_recvfrom).sending);
+  CHECK_FALSE((look(SYS_ppoll).sending || look(SYS_ppoll).receiving));
 }
 
 TEST_CASE(
