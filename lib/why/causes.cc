@@ -12,8 +12,9 @@ namespace {
 
 /// From which share of the time on a wait is worth a word: below it, it would not be felt.
 constexpr double kFelt = 0.10;
-/// Media that is this slow does not keep up with real time.
-constexpr double kKeepsUp = 0.98;
+/// Media that is slower does not keep up with real time; what is between the two is paced by it (a live
+/// source, -re), and nothing but its source holds it back; what is faster goes as fast as it can.
+constexpr double kKeepsUp = 0.98, kPaced = 1.05;
 
 std::string number(double value) {
   char text[32];
@@ -36,7 +37,9 @@ std::string memory_of(double bytes) {
 }
 
 bool slow(const Observation& seen) { return seen.speed && *seen.speed < kKeepsUp; }
-bool keeps_up(const Observation& seen) { return seen.speed && *seen.speed >= kKeepsUp; }
+bool keeps_up(const Observation& seen) {
+  return seen.speed && *seen.speed >= kKeepsUp && *seen.speed <= kPaced;
+}
 bool throttled(const Observation& seen) { return seen.throttled_share.value_or(0) >= kFelt; }
 
 void judge_quota(const Observation& seen, std::vector<Cause>& out) {

@@ -61,14 +61,14 @@ Result<Observation> watch_job(const Host& host, const StoredJob& job, Duration w
   const Counters before = read_counters(leaf, main, record.progress_path);
 
   unsigned looks = 0, disk = 0, memory = 0, sending = 0, receiving = 0;
-  bool stopped = true;
+  bool stopped = false;
   const Duration end = monotonic_now() + window;
   constexpr Duration kBetweenLooks = 50ms;
   while (monotonic_now() < end) {
     const ThreadLook look = look_at_threads(processes_of(leaf, main), main);
     looks++;
     disk += look.disk, memory += look.memory, sending += look.sending, receiving += look.receiving;
-    stopped = stopped && look.stopped;
+    stopped = look.stopped;  // as it is now: the signal may take effect while we watch
     std::this_thread::sleep_for(std::min(kBetweenLooks, std::max(Duration(0), end - monotonic_now())));
   }
 
@@ -80,7 +80,7 @@ Result<Observation> watch_job(const Host& host, const StoredJob& job, Duration w
   out.disk_wait = share(disk);
   out.memory_wait = share(memory);
   out.network = NetworkView{share(sending), share(receiving)};
-  out.stopped = stopped && looks > 0;
+  out.stopped = stopped;
   if (const auto allowed = affinity_of(main)) out.cpus_allowed = static_cast<unsigned>(allowed->cpus.size());
   out.cpus_host = std::max(host_cpus(), out.cpus_allowed);
   out.io_limits = io_limits_of(record.receipt);

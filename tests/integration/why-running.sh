@@ -33,6 +33,7 @@ json why.json '.causes == [] and .state == "running" and (.sentence | contains("
 json why.json '.figures | .cpus_used < 0.1 and .memory_max == 209715200' >/dev/null
 
 kill -STOP "$(pid_of "$TAG-fine")"
+wait_for 10 grep -q '^State:.*T' "/proc/$(pid_of "$TAG-fine")/status"
 why --window 300ms "$TAG-fine"
 json why.json '.causes[0].cause == "stopped"' >/dev/null
 kill -CONT "$(pid_of "$TAG-fine")"

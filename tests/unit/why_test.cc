@@ -131,7 +131,9 @@ TEST_CASE("a job that uses all of its CPUs is told so, the host's size apart fro
   REQUIRE(causes.size() == 1);
   CHECK(causes[0].name == "host size");
   CHECK(causes[0].value.empty());
-  seen.speed = 1.2;  // it uses them well
+  seen.speed = 3;  // as fast as they allow, and they are what allows no more
+  CHECK(find_causes(seen).size() == 1);
+  seen.speed = 1.0;  // paced by real time: it would not go faster on more
   CHECK(find_causes(seen).empty());
 }
 
