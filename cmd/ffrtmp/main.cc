@@ -15,9 +15,10 @@ namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {
-      &kRunVerb,    &kJobVerb,    &kAttachVerb,  &kWatchVerb,        &kDetachVerb, &kSetVerb,
-      &kPauseVerb,  &kResumeVerb, &kPsVerb,      &kTopVerb,          &kStatusVerb, &kWaitVerb,
-      &kLogsVerb,   &kStopVerb,   &kProfilesVerb, &kCapabilitiesVerb, &kCompletionVerb};
+      &kRunVerb,      &kJobVerb,          &kAttachVerb, &kWatchVerb,    &kDetachVerb,
+      &kSetVerb,      &kPauseVerb,        &kResumeVerb, &kPsVerb,       &kTopVerb,
+      &kStatusVerb,   &kWhyVerb,          &kWaitVerb,   &kLogsVerb,     &kStopVerb,
+      &kProfilesVerb, &kCapabilitiesVerb, &kDoctorVerb, &kSelftestVerb, &kCompletionVerb};
   return all;
 }
 
@@ -54,6 +55,8 @@ Result<int> dispatch(const std::vector<std::string>& words) {
     return print_out(front_page());
   }
   if (first == "job-steps") return job_steps_verb();
+  if (first == "selftest-dummy")
+    return selftest_dummy_verb(std::vector<std::string>(words.begin() + 1, words.end()));
   for (const Verb* verb : verbs()) {
     if (first != verb->name) continue;
     const std::vector<std::string> rest(words.begin() + 1, words.end());

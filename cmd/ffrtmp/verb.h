@@ -55,10 +55,12 @@ std::string help_text(const Verb& verb);
 Result<std::string> one_job(const Arguments& arguments);
 
 extern const Verb kRunVerb, kJobVerb, kAttachVerb, kWatchVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb,
-    kPsVerb, kTopVerb, kStatusVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb, kCapabilitiesVerb,
-    kCompletionVerb;
+    kPsVerb, kTopVerb, kStatusVerb, kWhyVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb,
+    kCapabilitiesVerb, kDoctorVerb, kSelftestVerb, kCompletionVerb;
 
 /// What `ffrtmp job` starts as its workload; see job_steps.cc.
 Result<int> job_steps_verb();
+/// What `ffrtmp selftest` starts as its workloads; `words` are what follows the hidden verb's name.
+Result<int> selftest_dummy_verb(const std::vector<std::string>& words);
 
 }  // namespace ffrtmp

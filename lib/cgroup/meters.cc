@@ -1,6 +1,7 @@
 #include "cgroup/meters.h"
 
 #include <fcntl.h>
+#include <sys/xattr.h>
 
 #include "cgroup/kernel_files.h"
 #include "proc/procfs.h"
@@ -181,6 +182,21 @@ uint64_t grown(uint64_t now, uint64_t before) { return now >= before ? now - bef
 
 }  // namespace
 
+namespace {
+
+/// How often systemd-oomd has killed in this cgroup: extended attributes that it counts up, user.oomd_ooms
+/// before a kill (systemd 251) and user.oomd_kill after it. They go with the cgroup, and nothing else tells.
+uint64_t oomd_marks(int dir) {
+  uint64_t sum = 0;
+  char text[24];
+  for (const char* name : {"user.oomd_ooms", "user.oomd_kill"})
+    if (const ssize_t size = ::fgetxattr(dir, name, text, sizeof text); size > 0)
+      sum += parse_u64(trim(std::string_view(text, static_cast<size_t>(size)))).value_or(0);
+  return sum;
+}
+
+}  // namespace
+
 OomWatch::OomWatch(const Leaf& leaf) {
   const CgroupDir* memory = leaf.of(Controller::memory);
   if (!memory) return;
@@ -193,12 +209,15 @@ OomWatch::OomWatch(const Leaf& leaf) {
   }
   kills_before_ = keyed_value(read_or_empty(leaf_, kMemoryEvents), "oom_kill").value_or(0);
   hits_before_ = local_ooms(leaf_).value_or(0);
+  marks_before_ = oomd_marks(leaf_);
+  path_ = memory->path;
   std::string prefix = "..", path = memory->path;
   for (int level = memory->depth(); level > 0; level--, prefix += "/..") {
     path.erase(path.rfind('/'));
     auto dir = open_dir(leaf_, prefix);
     if (!dir) break;
-    if (const auto ooms = local_ooms(dir->get())) above_.push_back({path, *ooms, std::move(*dir)});
+    if (const auto ooms = local_ooms(dir->get()))
+      above_.push_back({path, *ooms, oomd_marks(dir->get()), std::move(*dir)});
   }
 }
 
@@ -225,6 +244,9 @@ OomWatch::Verdict OomWatch::judge() const {
   // "oom_kill", not "oom": the latter also counts charges that failed without a victim.
   out.asked = events.has_value();
   out.kills = events ? grown(keyed_value(*events, "oom_kill").value_or(0), kills_before_) : 0;
+  if (oomd_marks(leaf_) > marks_before_) out.oomd = path_;
+  for (const auto& ancestor : above_)
+    if (out.oomd.empty() && oomd_marks(ancestor.dir.get()) > ancestor.marks) out.oomd = ancestor.path;
   if (out.kills == 0) return out;
   out.own_limit = grown(local_ooms(leaf_).value_or(0), hits_before_) > 0;
   for (const auto& ancestor : above_)

@@ -43,18 +43,22 @@ class OomWatch {
     uint64_t kills = 0;      ///< processes of the job killed by any OOM killer
     bool own_limit = false;  ///< the job's own memory limit was hit
     std::string parent;      ///< the ancestor whose limit was hit, or empty
+    std::string oomd;        ///< the cgroup that systemd-oomd has marked as killed meanwhile, or empty
   };
   Verdict judge() const;
 
  private:
   struct Ancestor {
     std::string path;
-    uint64_t oom;  ///< memory.events.local "oom"
+    uint64_t oom;    ///< memory.events.local "oom"
+    uint64_t marks;  ///< of systemd-oomd
     Fd dir;
   };
   std::vector<Ancestor> above_;
+  std::string path_;
   int leaf_ = -1;
-  uint64_t kills_before_ = 0, hits_before_ = 0;  ///< a cgroup that was there before us has a history
+  /// A cgroup that was there before us has a history.
+  uint64_t kills_before_ = 0, hits_before_ = 0, marks_before_ = 0;
   bool v1_ = false;
 };
 

@@ -14,10 +14,7 @@
 
 namespace ffrtmp {
 
-namespace {
-
-/// The helper stands beside us in the build tree, and in libexec once installed.
-Result<std::string> helper_path() {
+Result<std::string> systemd_helper() {
   char self[PATH_MAX];
   const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
   if (length <= 0 || length == sizeof self) return sys_error("finding our own folder in", "/proc/self/exe");
@@ -30,6 +27,8 @@ Result<std::string> helper_path() {
                    "install it beside ffrtmp");
 }
 
+namespace {
+
 struct Helper {
   pid_t pid = 0;
   Fd in;   ///< a socket: its standard input, and the way back for descriptors
@@ -37,7 +36,7 @@ struct Helper {
 };
 
 Result<Helper> start_helper(std::vector<std::string> arguments) {
-  TRY(const std::string path, helper_path());
+  TRY(const std::string path, systemd_helper());
   int in[2], out[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0)
     return sys_error("making a socket pair", "");

@@ -30,6 +30,9 @@ class ScopeKeeper {
   Fd hold_;  ///< our end of its standard input: it leaves at end of file, also when we are killed
 };
 
+/// The path of ffrtmp-systemd: beside us in the build tree, in libexec once installed. Errors: not installed.
+Result<std::string> systemd_helper();
+
 /// Asks a service manager, through ffrtmp-systemd, for a delegated scope with that process in it.
 /// `manager` is "--system" or "--user". Errors: the helper is not installed; the manager's answer, worded by
 /// it.

@@ -35,6 +35,10 @@ void judge_oom(const Ending& ending, const std::string& name, Verdict& out) {
     out.killer = "parent limit";
     out.reason =
         name + " was killed because cgroup " + ending.oom.parent + ", above the job, hit its memory limit";
+  } else if (!ending.oom.oomd.empty()) {
+    out.killer = "systemd-oomd";
+    out.reason = name + " was killed by systemd-oomd, which found cgroup " + ending.oom.oomd +
+                 " under too much memory pressure";
   } else {
     out.killer = "host";
     out.reason = name + " was killed because the host ran out of memory";
@@ -51,7 +55,8 @@ struct Sla {
 Sla sla_of(const Record& record, const Verdict& verdict) {
   if (verdict.outcome == Outcome::lost || verdict.outcome == Outcome::detached)
     return {std::nullopt, "the end of the job was not observed"};
-  if (verdict.killer == "host" || verdict.killer == "parent limit") return {false, verdict.reason};
+  if (verdict.killer == "host" || verdict.killer == "parent limit" || verdict.killer == "systemd-oomd")
+    return {false, verdict.reason};
   if (verdict.killer == "unknown") return {std::nullopt, "it is not known who ended the job"};
   std::string weaker;
   for (const auto& row : record.receipt.rows)
@@ -134,7 +139,8 @@ Verdict judge(const Record& record, const Ending& ending) {
   // A shell may outlive its OOM-killed child and pass 137 on: the kernel's counter is the evidence, not the
   // code.
   const bool failed = out.signal || out.exit_code.value_or(0) != 0;
-  if (ending.oom.kills > 0 && failed && (!out.signal || *out.signal == SIGKILL)) {
+  const bool for_memory = ending.oom.kills > 0 || !ending.oom.oomd.empty();
+  if (for_memory && failed && (!out.signal || *out.signal == SIGKILL)) {
     judge_oom(ending, name, out);
     return out;
   }

@@ -2,6 +2,7 @@
 #include "cgroup/receipt.h"
 #include "fuzz.h"
 #include "jobs/result.h"
+#include "why/ended.h"
 
 using namespace ffrtmp;
 
@@ -17,5 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string receipt = dump_json(to_json(receipt_from_json(*json)));
   MUST(dump_json(to_json(receipt_from_json(parse_json(receipt, "receipt").value()))) == receipt);
   (void)identity_from_json(*json);
+  const WhyReport report = why_it_ended(Record{}, *json, {});
+  MUST(!why_text(report).empty());
+  MUST(to_json(report)["schema"] == 1);
   return 0;
 }

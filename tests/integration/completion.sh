@@ -4,7 +4,7 @@
 . "$TESTS/lib.sh"
 for shell in bash zsh fish; do
     ffrtmp completion $shell >script.$shell
-    for verb in run job attach watch detach set pause resume ps status wait logs stop profiles capabilities; do
+    for verb in run job attach watch detach set pause resume ps top status why wait logs stop profiles capabilities doctor selftest; do
         grep -qw $verb script.$shell || fail "$shell does not know $verb"
     done
     $shell -n script.$shell || fail "$shell does not accept its script"

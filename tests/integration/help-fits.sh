@@ -2,7 +2,7 @@
 # The help of each verb fits a screen, names every option that it takes, and goes to stdout with code 0.
 # shellcheck source=tests/integration/lib.sh
 . "$TESTS/lib.sh"
-for verb in '' run job attach watch detach set pause resume ps status wait logs stop profiles capabilities completion; do
+for verb in '' run job attach watch detach set pause resume ps top status why wait logs stop profiles capabilities doctor selftest completion; do
     # shellcheck disable=SC2086
     expect 0 ffrtmp $verb --help
     assert_eq "" "$err" "stderr of $verb --help"

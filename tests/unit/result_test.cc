@@ -135,6 +135,24 @@ TEST_CASE("an OOM kill is told by the kernel's counters: own limit, a parent's, 
   CHECK(exit_code_of(verdict) == 137);
 }
 
+TEST_CASE("a kill by systemd-oomd is told by its mark, and by nothing else") {
+  Ending ending = ended(killed(SIGKILL));
+  ending.oom.asked = true;
+  ending.oom.oomd = "/ffrtmp.slice/ffrtmp-jobs.scope/job";
+  auto verdict = judge(ffmpeg(), ending);
+  CHECK(verdict.outcome == Outcome::oom_killed);
+  CHECK(verdict.killer == "systemd-oomd");
+  CHECK(verdict.reason.find(ending.oom.oomd) != std::string::npos);
+  CHECK(result_of(ffmpeg(), ending)["platform_sla"]["compliant"] == false);
+  // The kernel's own counter outranks it, and another end is another end.
+  ending.oom.kills = 1;
+  ending.oom.own_limit = true;
+  CHECK(judge(ffmpeg(), ending).killer == "own limit");
+  ending.oom.kills = 0;
+  ending.wait_status = killed(SIGSEGV);
+  CHECK(judge(ffmpeg(), ending).outcome == Outcome::signaled);
+}
+
 TEST_CASE("an OOM kill of a child that the workload survived, or another signal, is no OOM end") {
   Ending ending = ended(exited(0));
   ending.oom.kills = 1;
