@@ -8,6 +8,7 @@
 #include "sys/file.h"
 #include "sys/text.h"
 #include "verb.h"
+#include "watch/find.h"
 
 namespace ffrtmp {
 
@@ -23,6 +24,32 @@ Result<std::vector<pid_t>> read_pids(const Arguments& arguments) {
       return bad_input("--pid names this process twice:", text);
     out.push_back(static_cast<pid_t>(*pid));
   }
+  return out;
+}
+
+/// Whom it is about, as it was said: by number, or by what they are.
+struct Target {
+  pid_t pid = 0;
+  std::optional<ProcessIdentity> only;
+};
+
+Result<std::vector<Target>> read_targets(const Arguments& arguments, const JobStore& store) {
+  std::vector<Target> out;
+  TRY(const auto pids, read_pids(arguments));
+  for (const pid_t pid : pids) out.push_back({pid, std::nullopt});
+  const Wanted wanted{arguments.value("name"), arguments.value("unit")};
+  for (const char* option : {"name", "unit"}) {
+    if (!arguments.has(option)) continue;
+    if (arguments.value(option).empty()) return bad_input("--" + std::string(option) + " is empty", "");
+    if (!pids.empty())
+      return bad_input("--pid and --" + std::string(option) + " both say whom:", arguments.value(option),
+                       "give one of them");
+  }
+  if (wanted.name.contains('/'))
+    return bad_input("--name is a path:", wanted.name, "give the executable's file name alone");
+  if (wanted.name.empty() && wanted.unit.empty()) return out;
+  TRY(const auto found, find_processes(store, wanted));
+  for (const auto& identity : found) out.push_back({identity.pid, identity});
   return out;
 }
 
@@ -45,11 +72,12 @@ std::string job_name(const Arguments& arguments, pid_t pid) {
 }
 
 Result<int> show_plans(const Host& host, const JobStore& store, AdoptRequest request,
-                       const std::vector<pid_t>& pids, bool json) {
+                       const std::vector<Target>& targets, bool json) {
   std::string out;
   Json list = Json::array();
-  for (const pid_t pid : pids) {
-    request.pid = pid;
+  for (const auto& target : targets) {
+    request.pid = target.pid;
+    request.only = target.only;
     TRY(const auto planned, plan_adoption(host, store, request));
     out += plan_text(planned.first, planned.second);
     list.push_back(to_json(planned.first, planned.second));
@@ -97,29 +125,33 @@ Result<int> attach_verb(const Arguments& arguments) {
   if (!arguments.positionals.empty() || arguments.has_command)
     return bad_input("ffrtmp attach takes no argument of its own:",
                      arguments.positionals.empty() ? "--" : arguments.positionals[0], "say --pid N");
-  TRY(const auto pids, read_pids(arguments));
   TRY(AdoptRequest request, read_request(arguments));
   if (arguments.has("job-id")) TRY_OK(check_job_id(arguments.value("job-id")));
-  if (pids.size() > 1 && arguments.has("job-id"))
-    return bad_input("--job-id names one job:", "each --pid becomes a job of its own",
-                     "leave it out, or attach them one by one");
   const Printer printer(arguments.has("quiet"), arguments.has("json"));
   const Host host = probe_host();
   TRY(const JobStore store, JobStore::open());
-  if (pids.empty()) {
+  TRY(const auto targets, read_targets(arguments, store));
+  if (targets.size() > 1 && arguments.has("job-id"))
+    return bad_input(
+        "--job-id names one job:",
+        std::to_string(targets.size()) + " processes are meant, and each becomes a job of its own",
+        "leave it out, or attach them one by one");
+  if (targets.empty()) {
     if (!arguments.has("job-id") || !request.plan.limits.empty() || arguments.has("plan") ||
         arguments.has("once"))
-      return bad_input("which process?", "",
-                       "ffrtmp attach --pid N; with --job-id alone a job is watched again");
+      return bad_input(
+          "which process?", "",
+          "ffrtmp attach --pid N, --name PATTERN or --unit UNIT; with --job-id alone a job is watched again");
     return watch_again(host, store, arguments, printer);
   }
-  if (arguments.has("plan")) return show_plans(host, store, request, pids, arguments.has("json"));
+  if (arguments.has("plan")) return show_plans(host, store, request, targets, arguments.has("json"));
   const bool once = arguments.has("once");
   if (!once) block_signals();
   std::vector<AdoptedJob> jobs;
-  for (const pid_t pid : pids) {
-    request.pid = pid;
-    request.job_id = job_name(arguments, pid);
+  for (const auto& target : targets) {
+    request.pid = target.pid;
+    request.only = target.only;
+    request.job_id = job_name(arguments, target.pid);
     auto job = adopt(host, store, request);
     if (!job) {
       // All of them or none.
@@ -146,7 +178,9 @@ Result<int> attach_verb(const Arguments& arguments) {
 
 std::vector<OptionSpec> attach_options() {
   std::vector<OptionSpec> out = {
-      {"pid", 'p', "N", "the process, with all that descends from it; repeatable", true}};
+      {"pid", 'p', "N", "the process, with all that descends from it; repeatable", true},
+      {"name", 0, "PATTERN", "all whose executable is called so, such as 'ffmpeg' or 'gst-*'"},
+      {"unit", 0, "UNIT", "all that run in this systemd unit"}};
   const auto limits = limit_options();
   out.insert(out.end(), limits.begin(), limits.end());
   const std::vector<OptionSpec> own = {
@@ -166,7 +200,7 @@ std::vector<OptionSpec> attach_options() {
 
 const Verb kAttachVerb = {
     "attach",
-    "--pid N [options]",
+    "--pid N | --name PATTERN | --unit UNIT [options]",
     "Put a process that runs already inside limits, without a pause; ffrtmp detach undoes it.",
     attach_options(),
     "Its exit code where the kernel tells it (6.15), else 125. A signal to ffrtmp lets it go, inside its "
