@@ -105,6 +105,8 @@ void judge_host_cpu(const Observation& seen, std::vector<Cause>& out) {
   cause.share = std::min(1.0, waiting / wanted);
   cause.text = "is starved by other work on the host's CPUs: its threads were ready to run and waited " +
                percent_text(cause.share) + " of that time";
+  if (const auto& other = seen.busiest_other; other && other->cpus >= kFelt)
+    cause.text += " (the busiest: " + other->name + ", pid " + std::to_string(other->pid) + ")";
   if (keeps_up(seen)) cause.text += ", yet its media keeps up";
   cause.limit = "cpu.weight";
   cause.value = "1000";
@@ -294,6 +296,9 @@ std::vector<Evidence> evidence_of(const Observation& seen) {
   if (seen.host_cpu) host.push_back("some task waited for a CPU " + percent_text(*seen.host_cpu));
   if (seen.host_memory) host.push_back("for memory " + percent_text(*seen.host_memory));
   if (seen.host_io) host.push_back("for a disk " + percent_text(*seen.host_io));
+  if (const auto& other = seen.busiest_other; other && other->cpus >= kFelt)
+    host.push_back("most CPU besides the job: " + other->name + " (" + std::to_string(other->pid) + "), " +
+                   cpus_text(other->cpus));
   add("host", host);
   if (seen.speed) add("media", {"speed " + number(*seen.speed) + "x"});
   if (!seen.unseen.empty()) add("not seen", {seen.unseen});
@@ -308,6 +313,10 @@ Json figures_of(const Observation& seen) {
           {"throttled_share", value(seen.throttled_share)},
           {"throttled_cpus", value(seen.throttled_cpus)},
           {"waiting_cpus", value(seen.waiting_cpus)},
+          {"busiest_other", seen.busiest_other ? Json{{"name", seen.busiest_other->name},
+                                                      {"pid", seen.busiest_other->pid},
+                                                      {"cpus", seen.busiest_other->cpus}}
+                                               : Json(nullptr)},
           {"cpus_allowed", seen.cpus_allowed},
           {"cpus_host", seen.cpus_host},
           {"memory_bytes", value(seen.memory_bytes)},
