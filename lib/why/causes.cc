@@ -60,8 +60,18 @@ void judge_quota(const Observation& seen, std::vector<Cause>& out) {
     const double most = seen.cpus_allowed > 0 ? seen.cpus_allowed : 1e6;
     const double held_back = *seen.cpus_used + seen.throttled_cpus.value_or(0);
     cause.limit = "cpu.max";
-    if (slow(seen) && *seen.speed > 0.01 && *seen.cpus_used / *seen.speed <= most) {
-      cause.value = quota_of(*seen.cpus_used / *seen.speed);
+    // A stream that all but stands still tells nothing of what it would take.
+    const double real_time = slow(seen) && *seen.speed > 0.05 ? *seen.cpus_used / *seen.speed : 0;
+    if (real_time > most && seen.cpus_host > 0) {
+      const double host = seen.cpus_host;
+      cause.value = quota_of(std::min(real_time, host));
+      if (most < host) cause.also = "--cpuset 0-" + std::to_string(seen.cpus_host - 1);
+      cause.enough = real_time <= host;
+      cause.caveat = cause.enough ? "what real time takes at this rate, if its threads can use more CPUs"
+                                  : "real time takes " + number(real_time) +
+                                        " CPUs at this rate, and this host has " + number(host);
+    } else if (real_time > 0) {
+      cause.value = quota_of(real_time);
       cause.caveat = "what real time takes at this rate";
     } else {
       cause.value = quota_of(std::min(most, held_back));
@@ -243,8 +253,9 @@ std::string sentence_of(const Observation& seen, const std::vector<Cause>& cause
     // What was counted gives a value; the rest is a step to try.
     const bool counted = first.limit == "cpu.max" || first.limit == "io.max";
     if (!first.value.empty())
-      out += counted ? "; " + first.limit + " " + first.value + " would likely have sufficed"
-                     : "; try " + first.limit + " " + first.value;
+      out += !first.enough ? "; no quota on this host would suffice: " + first.caveat
+             : counted     ? "; " + first.limit + " " + first.value + " would likely have sufficed"
+                           : "; try " + first.limit + " " + first.value;
     return out;
   }
   if (slow(seen))

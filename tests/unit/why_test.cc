@@ -82,6 +82,14 @@ TEST_CASE("a CPU quota that throttles is certain, with the quota that would have
   // Media that falls behind tells better: half of real time at half a CPU takes one.
   seen.speed = 0.5;
   CHECK(find_causes(seen)[0].value == "110%");
+  // More than it may run on: the CPUs come with the quota. More than there are: no value is said to do.
+  seen.speed = 0.2;
+  CHECK(option_of(find_causes(seen)[0]) == "--cpu-max 275% --cpuset 0-3");
+  CHECK(contains(sentence_of(seen, find_causes(seen)), "sufficed"));
+  seen.speed = 0.1;
+  CHECK_FALSE(find_causes(seen)[0].enough);
+  CHECK_FALSE(contains(sentence_of(seen, find_causes(seen)), "sufficed"));
+  CHECK(contains(sentence_of(seen, find_causes(seen)), "5 CPUs"));
   // One that keeps up is throttled and does not suffer.
   seen.speed = 1.0;
   CHECK(contains(find_causes(seen)[0].text, "keeps up"));
