@@ -1,25 +1,41 @@
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <climits>
 
 #include "cgroup/block_device.h"
 #include "cgroup/knobs.h"
 #include "doctor/doctor.h"
+#include "jobs/job_store.h"
 #include "sys/file.h"
-#include "sys/text.h"
 
 namespace ffrtmp {
 
 namespace {
 
-/// The first disk whose scheduler can be chosen; "" where there is none.
+bool can_be_chosen(const std::string& disk) {
+  const auto text = read_file("/sys/class/block/" + disk + "/queue/scheduler");
+  return text && !text->empty();
+}
+
+/// The disk that the state folder or the root lies on, else the first whose scheduler can be chosen; "" where
+/// there is none.
 std::string some_disk() {
+  for (const std::string& folder : {JobStore::default_path(), std::string("/var/tmp"), std::string("/")}) {
+    const auto device = find_block_device(folder);
+    if (!device) continue;
+    char target[PATH_MAX];
+    const std::string link =
+        "/sys/dev/block/" + std::to_string(device->major) + ":" + std::to_string(device->minor);
+    const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
+    if (size <= 0) continue;
+    const std::string path(target, static_cast<size_t>(size));
+    if (const std::string name = path.substr(path.rfind('/') + 1); can_be_chosen(name)) return name;
+  }
   const auto dir = open_dir(AT_FDCWD, "/sys/class/block");
   if (!dir) return "";
-  for (const auto& name : names_in(dir->get())) {
-    if (name.starts_with("loop") || name.starts_with("ram") || name.starts_with("zram")) continue;
-    const auto text = read_file("/sys/class/block/" + name + "/queue/scheduler");
-    if (text && trim(*text) != "none") return name;
-    if (text && text->contains("bfq")) return name;
-  }
+  for (const auto& name : names_in(dir->get()))
+    if (!name.starts_with("loop") && !name.starts_with("ram") && can_be_chosen(name)) return name;
   return "";
 }
 

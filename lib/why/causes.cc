@@ -60,8 +60,18 @@ void judge_quota(const Observation& seen, std::vector<Cause>& out) {
     const double most = seen.cpus_allowed > 0 ? seen.cpus_allowed : 1e6;
     const double held_back = *seen.cpus_used + seen.throttled_cpus.value_or(0);
     cause.limit = "cpu.max";
-    if (slow(seen) && *seen.speed > 0.01 && *seen.cpus_used / *seen.speed <= most) {
-      cause.value = quota_of(*seen.cpus_used / *seen.speed);
+    // A stream that all but stands still tells nothing of what it would take.
+    const double real_time = slow(seen) && *seen.speed > 0.05 ? *seen.cpus_used / *seen.speed : 0;
+    if (real_time > most && seen.cpus_host > 0) {
+      const double host = seen.cpus_host;
+      cause.value = quota_of(std::min(real_time, host));
+      if (most < host) cause.also = "--cpuset 0-" + std::to_string(seen.cpus_host - 1);
+      cause.enough = real_time <= host;
+      cause.caveat = cause.enough ? "what real time takes at this rate, if its threads can use more CPUs"
+                                  : "real time takes " + number(real_time) +
+                                        " CPUs at this rate, and this host has " + number(host);
+    } else if (real_time > 0) {
+      cause.value = quota_of(real_time);
       cause.caveat = "what real time takes at this rate";
     } else {
       cause.value = quota_of(std::min(most, held_back));
@@ -105,6 +115,8 @@ void judge_host_cpu(const Observation& seen, std::vector<Cause>& out) {
   cause.share = std::min(1.0, waiting / wanted);
   cause.text = "is starved by other work on the host's CPUs: its threads were ready to run and waited " +
                percent_text(cause.share) + " of that time";
+  if (const auto& other = seen.busiest_other; other && other->cpus >= kFelt)
+    cause.text += " (the busiest: " + other->name + ", pid " + std::to_string(other->pid) + ")";
   if (keeps_up(seen)) cause.text += ", yet its media keeps up";
   cause.limit = "cpu.weight";
   cause.value = "1000";
@@ -241,8 +253,9 @@ std::string sentence_of(const Observation& seen, const std::vector<Cause>& cause
     // What was counted gives a value; the rest is a step to try.
     const bool counted = first.limit == "cpu.max" || first.limit == "io.max";
     if (!first.value.empty())
-      out += counted ? "; " + first.limit + " " + first.value + " would likely have sufficed"
-                     : "; try " + first.limit + " " + first.value;
+      out += !first.enough ? "; no quota on this host would suffice: " + first.caveat
+             : counted     ? "; " + first.limit + " " + first.value + " would likely have sufficed"
+                           : "; try " + first.limit + " " + first.value;
     return out;
   }
   if (slow(seen))
@@ -294,6 +307,9 @@ std::vector<Evidence> evidence_of(const Observation& seen) {
   if (seen.host_cpu) host.push_back("some task waited for a CPU " + percent_text(*seen.host_cpu));
   if (seen.host_memory) host.push_back("for memory " + percent_text(*seen.host_memory));
   if (seen.host_io) host.push_back("for a disk " + percent_text(*seen.host_io));
+  if (const auto& other = seen.busiest_other; other && other->cpus >= kFelt)
+    host.push_back("most CPU besides the job: " + other->name + " (" + std::to_string(other->pid) + "), " +
+                   cpus_text(other->cpus));
   add("host", host);
   if (seen.speed) add("media", {"speed " + number(*seen.speed) + "x"});
   if (!seen.unseen.empty()) add("not seen", {seen.unseen});
@@ -308,6 +324,10 @@ Json figures_of(const Observation& seen) {
           {"throttled_share", value(seen.throttled_share)},
           {"throttled_cpus", value(seen.throttled_cpus)},
           {"waiting_cpus", value(seen.waiting_cpus)},
+          {"busiest_other", seen.busiest_other ? Json{{"name", seen.busiest_other->name},
+                                                      {"pid", seen.busiest_other->pid},
+                                                      {"cpus", seen.busiest_other->cpus}}
+                                               : Json(nullptr)},
           {"cpus_allowed", seen.cpus_allowed},
           {"cpus_host", seen.cpus_host},
           {"memory_bytes", value(seen.memory_bytes)},

@@ -108,6 +108,22 @@ void read_threads(const std::vector<pid_t>& pids, std::map<pid_t, ThreadCounters
   }
 }
 
+void read_others(const std::vector<pid_t>& own, std::map<pid_t, OtherCounters>& into) {
+  const auto proc = open_dir(AT_FDCWD, "/proc");
+  if (!proc) return;
+  const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+  for (const auto& name : names_in(proc->get())) {
+    const auto pid = parse_u64(name);
+    if (!pid || into.size() >= kMostThreads) continue;
+    const auto number = static_cast<pid_t>(*pid);
+    if (number == ::getpid() || std::ranges::find(own, number) != own.end()) continue;
+    const auto stat = parse_stat(read_or_empty(proc->get(), name + "/stat"));
+    if (!stat || stat->zombie()) continue;
+    into[number] = {stat->comm, stat->start_ticks,
+                    static_cast<double>(stat->utime_ticks + stat->stime_ticks) / ticks};
+  }
+}
+
 void read_media(const std::string& path, Counters& out) {
   struct stat info {};
   // The time before the text: a block that is written in between makes the media a moment too fast, never a
@@ -193,7 +209,9 @@ Counters read_counters(const Leaf& leaf, pid_t main, const std::string& progress
   out.host_io_s = host_pressure("io");
   if (const auto* dir = leaf.of(Controller::cpu)) out.cpu_levels = read_levels(*dir, read_cpu_level);
   if (const auto* dir = leaf.of(Controller::memory)) out.memory_levels = read_levels(*dir, read_memory_level);
-  read_threads(processes_of(leaf, main), out.threads);
+  const std::vector<pid_t> pids = processes_of(leaf, main);
+  read_threads(pids, out.threads);
+  read_others(pids, out.others);
   read_media(progress_path, out);
   return out;
 }
@@ -292,6 +310,15 @@ void add_threads(const Counters& before, const Counters& after, Observation& out
   if (!out.cpus_used) out.cpus_used = cpu;
 }
 
+void add_others(const Counters& before, const Counters& after, Observation& out) {
+  for (const auto& [pid, other] : after.others) {
+    const auto was = before.others.find(pid);
+    const bool same = was != before.others.end() && was->second.start_ticks == other.start_ticks;
+    const double cpus = std::max(0.0, other.cpu_s - (same ? was->second.cpu_s : 0)) / out.window_s;
+    if (!out.busiest_other || cpus > out.busiest_other->cpus) out.busiest_other = {other.name, pid, cpus};
+  }
+}
+
 }  // namespace
 
 Observation difference(const Counters& before, const Counters& after) {
@@ -318,6 +345,7 @@ Observation difference(const Counters& before, const Counters& after) {
   add_quota(before, after, out);
   add_memory(before, after, out);
   add_threads(before, after, out);
+  add_others(before, after, out);
   // FFmpeg tells twice a second: the time between two tellings is by the file's own time, not by our looks.
   const double told_apart = after.media_at_s - before.media_at_s;
   if (before.media_s && after.media_s && told_apart > 0.2)

@@ -26,12 +26,20 @@ struct ThreadCounters {
   double cpu_s = 0, waited_s = 0;  ///< /proc/PID/task/TID/schedstat: on a CPU, and runnable without one
 };
 
+/// A process outside the job: what /proc/PID/stat counts of it.
+struct OtherCounters {
+  std::string name;
+  uint64_t start_ticks = 0;
+  double cpu_s = 0;
+};
+
 /// Everything that grows, at one moment. Absent values were not to be had.
 struct Counters {
   double at_s = 0;  ///< monotonic
   std::optional<double> cpu_s;
   std::vector<LevelCounters> cpu_levels, memory_levels;
   std::map<pid_t, ThreadCounters> threads;
+  std::map<pid_t, OtherCounters> others;
   std::optional<double> memory_pressure_s, io_pressure_s, host_cpu_s, host_memory_s, host_io_s;
   std::optional<uint64_t> memory_bytes, memory_peak_bytes, read_bytes, write_bytes;
   std::optional<double> media_s;      ///< media time reached,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +18,13 @@ struct NetworkView {
   double receiving = 0;  ///< the same, blocked until something arrives
 };
 
+/// The process outside the job that used most CPU time meanwhile.
+struct OtherLoad {
+  std::string name;
+  pid_t pid = 0;
+  double cpus = 0;
+};
+
 /// What was seen of a running job over a window of time, by the kernel's own counters. Absent values were not
 /// to be had. "CPUs" are CPU seconds in a second. Filled by watch_job(); judged by find_causes().
 struct Observation {
@@ -29,6 +38,7 @@ struct Observation {
   std::optional<double> waiting_cpus;     ///< threads that were runnable and had no CPU, on average
   double busiest_thread = 0;              ///< CPUs used by the busiest of its threads
   std::string busiest_name;
+  std::optional<OtherLoad> busiest_other;
   unsigned cpus_allowed = 0, cpus_host = 0;  ///< 0: not known
 
   std::optional<uint64_t> memory_bytes, memory_peak_bytes;

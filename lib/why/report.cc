@@ -58,6 +58,7 @@ Json to_json(const WhyReport& report) {
                       {"text", cause.text},
                       {"limit", text(cause.limit)},
                       {"value", text(cause.value)},
+                      {"enough", cause.value.empty() ? Json(nullptr) : Json(cause.enough)},
                       {"option", text(option_of(cause))},
                       {"command", text(remedy_of(report, cause))}});
   Json evidence = Json::object();

@@ -21,6 +21,7 @@ struct Cause {
   std::string limit;   ///< the limit that would help ("cpu.max"); empty where none of the job's does
   std::string value;   ///< what would have sufficed, as the option takes it ("180%")
   std::string also;    ///< a further option without which that would not help ("--cpu-max 400%")
+  bool enough = true;  ///< false: even that would not do, and `caveat` says why
   std::string caveat;  ///< what the value rests on
 };
 

@@ -23,6 +23,6 @@ json why.json '.causes[0] | .certainty == "likely" and (.text | contains("sendin
 json why.json '.figures.network_sending > 0.2' >/dev/null
 expect 0 ffrtmp run -q -d --job-id "$TAG-poll" -- python3 -c 'import select; select.select([], [], [], 100)'
 expect 0 ffrtmp why --json --window 500ms "$TAG-poll"
-json .out '.causes == []' >/dev/null
+json .out '[.causes[].cause] | index("network") == null' >/dev/null
 for job in send poll; do ffrtmp stop --grace 1s "$TAG-$job"; done
 kill $server

@@ -38,6 +38,15 @@ why --window 300ms "$TAG-fine"
 json why.json '.causes[0].cause == "stopped"' >/dev/null
 kill -CONT "$(pid_of "$TAG-fine")"
 
+# Two that want the same CPU: neither has a quota, and each is starved by the other, which is named.
+first=$(taskset -pc $$ | sed 's/.*: //; s/[,-].*//')
+for job in a b; do expect 0 ffrtmp run -q -d --job-id "$TAG-$job" -- taskset -c "$first" sh -c 'while :; do :; done'; done
+starved() { ffrtmp why --json --window 1s "$TAG-a" >why.json && [ "$(jq -r '.causes[0].cause' why.json)" = "host cpu" ]; }
+wait_for 40 starved
+json why.json '.causes[0] | .certainty == "likely" and .limit == "cpu.weight"' >/dev/null
+json why.json '.figures | .waiting_cpus > 0.1 and .busiest_other.pid > 0' >/dev/null
+for job in a b; do ffrtmp stop --grace 1s "$TAG-$job"; done
+
 # A memory limit that is hit again and again, by page cache: v1 tells of the hits and not of their cost.
 expect 0 ffrtmp run -q -d --memory-max 16M --job-id "$TAG-mem" -- sh -c 'while :; do dd if=/dev/zero of=big bs=1M count=64 status=none; done'
 for window in 2s 6s 12s; do

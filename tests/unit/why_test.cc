@@ -82,6 +82,14 @@ TEST_CASE("a CPU quota that throttles is certain, with the quota that would have
   // Media that falls behind tells better: half of real time at half a CPU takes one.
   seen.speed = 0.5;
   CHECK(find_causes(seen)[0].value == "110%");
+  // More than it may run on: the CPUs come with the quota. More than there are: no value is said to do.
+  seen.speed = 0.2;
+  CHECK(option_of(find_causes(seen)[0]) == "--cpu-max 275% --cpuset 0-3");
+  CHECK(contains(sentence_of(seen, find_causes(seen)), "sufficed"));
+  seen.speed = 0.1;
+  CHECK_FALSE(find_causes(seen)[0].enough);
+  CHECK_FALSE(contains(sentence_of(seen, find_causes(seen)), "sufficed"));
+  CHECK(contains(sentence_of(seen, find_causes(seen)), "5 CPUs"));
   // One that keeps up is throttled and does not suffer.
   seen.speed = 1.0;
   CHECK(contains(find_causes(seen)[0].text, "keeps up"));
@@ -107,6 +115,9 @@ TEST_CASE("threads that wait for a CPU without a quota are starved by the host, 
   CHECK(causes[0].name == "host cpu");
   CHECK(causes[0].certainty == Certainty::likely);
   CHECK(causes[0].limit == "cpu.weight");
+  CHECK_FALSE(contains(causes[0].text, "pid"));
+  seen.busiest_other = OtherLoad{"stress-ng", 4711, 1.5};
+  CHECK(contains(find_causes(seen)[0].text, "stress-ng, pid 4711"));
   CHECK(contains(sentence_of(seen, causes), "likely"));
   // What throttles counts as waiting too: then it is not blamed on the host.
   seen.throttled_share = 0.9;
@@ -278,7 +289,14 @@ TEST_CASE(
   before.media_s = 10, before.media_at_s = 1000;
   after.media_s = 11, after.media_at_s = 1002;
   after.media_speed = 3;
+  before.others[7] = {"idle", 1, 50};
+  after.others[7] = {"idle", 1, 50.1};
+  before.others[8] = {"old", 1, 90};
+  after.others[8] = {"young", 2, 1};  // another process of the same number
   Observation seen = difference(before, after);
+  REQUIRE(seen.busiest_other);
+  CHECK(seen.busiest_other->name == "young");
+  CHECK(seen.busiest_other->cpus == doctest::Approx(0.5));
   CHECK(seen.window_s == doctest::Approx(2));
   CHECK(*seen.cpus_used == doctest::Approx(0.5));
   CHECK(*seen.io_pressure == doctest::Approx(0.5));
