@@ -186,9 +186,8 @@ const Verb kTopVerb = {
     {{"interval", 'i', "DUR", "between two looks; 2s"},
      {"count", 'n', "N", "so many looks, then leave; not on a terminal: 1"},
      {"batch", 'b', nullptr, "one table after the other, also on a terminal"}},
-    "CPU 100% is one CPU; HELD is the share of time in which its CPU limit held the job back. Reading costs "
-    "the jobs "
-    "nothing.\n",
+    "CPU 100% is one CPU; HELD is the share of time in which its CPU limit held the job back.\n"
+    "Reading costs the jobs nothing.\n",
     top_verb,
 };
 

@@ -8,6 +8,7 @@
 #include "jobs/media.h"
 #include "jobs/result.h"
 #include "jobs/tail.h"
+#include "proc/family.h"
 #include "proc/procfs.h"
 #include "sys/file.h"
 #include "sys/text.h"
@@ -41,6 +42,12 @@ void read_process(pid_t pid, Usage& usage) {
 }
 
 }  // namespace
+
+std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main) {
+  std::vector<pid_t> out = leaf.dirs.empty() ? family_of(main) : leaf.processes();
+  if (std::ranges::find(out, main) == out.end()) out.push_back(main);
+  return out;
+}
 
 Usage live_usage(const Host& host, const StoredJob& job) {
   if (is_over(job.state)) return {};

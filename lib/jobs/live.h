@@ -5,6 +5,8 @@
 
 namespace ffrtmp {
 
+/// The job's processes now: its cgroup's, else its session's or group's.
+std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main);
 /// What a job uses now: from its cgroup, else from /proc of its main process. Empty for jobs that have ended.
 Usage live_usage(const Host& host, const StoredJob& job);
 /// Since its start, or for how long it ran.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "jobs/live.h"
-#include "proc/family.h"
 #include "sys/clock.h"
 
 namespace ffrtmp {
@@ -11,16 +10,6 @@ namespace ffrtmp {
 namespace {
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-/// The processes of a job: its cgroup's, or where it has none those of its main process's session and group.
-std::vector<pid_t> processes_of(const Host& host, const Record& record) {
-  const Leaf leaf = leaf_of(host, record);
-  if (!leaf.dirs.empty()) return leaf.processes();
-  if (!record.workload || !is_alive(*record.workload)) return {};
-  auto out = family_of(record.workload->pid);
-  if (std::ranges::find(out, record.workload->pid) == out.end()) out.push_back(record.workload->pid);
-  return out;
-}
 
 template <class T>
 std::optional<double> growth(const std::optional<T>& before, const std::optional<T>& after, double time) {
@@ -52,8 +41,8 @@ Sample take_sample(const Host& host, const StoredJob& job) {
   out.at = monotonic_now();
   out.usage = live_usage(host, job);
   if (!job.record.progress_path.empty()) out.media = read_progress(job.record.progress_path);
-  if (is_over(job.state)) return out;
-  const auto processes = processes_of(host, job.record);
+  if (is_over(job.state) || !job.record.workload) return out;
+  const auto processes = processes_of(leaf_of(host, job.record), job.record.workload->pid);
   if (auto connections = tcp_connections_of(processes)) out.connections = std::move(*connections);
   out.files = output_files_of(processes);
   std::erase_if(out.files, [&](const OutputFile& file) {
@@ -92,10 +81,7 @@ Rates rates_between(const Sample& before, const Sample& after) {
   return out;
 }
 
-std::optional<Standstill> standstill(const Record& record, const Sample& sample) {
-  if (record.stalled_since)
-    return Standstill{Duration(std::max<int64_t>(0, wall_now().ns - record.stalled_since->ns)),
-                      "its media time"};
+std::optional<Standstill> network_standstill(const Sample& sample) {
   std::optional<Standstill> longest;
   for (const auto& connection : sample.connections)
     if (const auto since = connection.stalled(); since && (!longest || *since > longest->since))
@@ -105,6 +91,13 @@ std::optional<Standstill> standstill(const Record& record, const Sample& sample)
   constexpr Duration kWorthTelling = std::chrono::seconds(2);
   if (longest && longest->since < kWorthTelling) return std::nullopt;
   return longest;
+}
+
+std::optional<Standstill> standstill(const Record& record, const Sample& sample) {
+  if (record.stalled_since)
+    return Standstill{Duration(std::max<int64_t>(0, wall_now().ns - record.stalled_since->ns)),
+                      "its media time"};
+  return network_standstill(sample);
 }
 
 Json to_json(const TcpConnection& connection) {

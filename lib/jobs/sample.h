@@ -36,12 +36,14 @@ struct Rates {
 };
 Rates rates_between(const Sample& before, const Sample& after);
 
-/// For how long the job has stood still although it lives, and on what: its media time (the stall watchdog's
-/// word), or a connection whose peer takes no more data. nullopt when nothing shows it.
+/// For how long a job has stood still although it lives, and on what: here a connection whose peer takes no
+/// more data. nullopt when nothing shows it.
 struct Standstill {
   Duration since{};
   std::string what;
 };
+std::optional<Standstill> network_standstill(const Sample& sample);
+/// The same, and where the stall watchdog has flagged its media time, that.
 std::optional<Standstill> standstill(const Record& record, const Sample& sample);
 
 Json to_json(const TcpConnection& connection);

@@ -196,7 +196,12 @@ void judge_network(const Observation& seen, std::vector<Cause>& out) {
   const NetworkView& net = *seen.network;
   Cause cause;
   cause.name = "network";
-  if (net.sending >= 2 * kFelt) {
+  if (net.stalled) {
+    cause.share = 1;
+    cause.certainty = Certainty::certain;
+    cause.text = "has stood still for " + format_duration(net.stalled->since) + ": " + net.stalled->what;
+    out.push_back(cause);
+  } else if (net.sending >= 2 * kFelt) {
     cause.share = net.sending;
     cause.text = "is blocked sending " + percent_text(net.sending) +
                  " of the time: the receiver, or the way to it, takes data more slowly than it is made";

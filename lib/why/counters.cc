@@ -1,5 +1,6 @@
 #include "why/counters.h"
 
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,8 +13,8 @@
 #include "cgroup/kernel_files.h"
 #include "cgroup/knobs.h"
 #include "cgroup/meters.h"
+#include "jobs/live.h"
 #include "jobs/media.h"
-#include "proc/family.h"
 #include "proc/procfs.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -182,12 +183,6 @@ void add_socket_wait(long number, ThreadLook& look) {
                                     SYS_recvmmsg, SYS_accept, SYS_accept4};
   if (std::ranges::find(kSends, number) != kSends.end()) look.sending = true;
   if (std::ranges::find(kReceives, number) != kReceives.end()) look.receiving = true;
-}
-
-std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main) {
-  std::vector<pid_t> out = leaf.dirs.empty() ? family_of(main) : leaf.processes();
-  if (std::ranges::find(out, main) == out.end()) out.push_back(main);
-  return out;
 }
 
 Counters read_counters(const Leaf& leaf, pid_t main, const std::string& progress_path) {

@@ -47,9 +47,6 @@ struct Counters {
   std::optional<double> media_speed;  ///< what the program itself says, since its start
 };
 
-/// The job's processes now: its cgroup's, else its session's or group's.
-std::vector<pid_t> processes_of(const Leaf& leaf, pid_t main);
-
 /// `progress_path` is "" where there is none.
 Counters read_counters(const Leaf& leaf, pid_t main, const std::string& progress_path);
 

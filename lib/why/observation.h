@@ -8,14 +8,16 @@
 #include <vector>
 
 #include "cgroup/limit.h"
+#include "jobs/sample.h"
 
 namespace ffrtmp {
 
-/// What is known of a job's traffic on sockets. Today from where its threads sleep (/proc/PID/task/*/wchan);
-/// room for what the kernel tells of each socket.
+/// What is known of a job's traffic on sockets: from where its threads sleep, and from the kernel's account
+/// of its TCP connections.
 struct NetworkView {
   double sending = 0;    ///< share of looks at which a thread was blocked sending (TCP's send buffer full)
   double receiving = 0;  ///< the same, blocked until something arrives
+  std::optional<Standstill> stalled;  ///< a peer takes no more data
 };
 
 /// The process outside the job that used most CPU time meanwhile.

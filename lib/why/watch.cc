@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "jobs/live.h"
 #include "proc/cpu_set.h"
 #include "proc/process_ref.h"
 #include "sys/clock.h"
@@ -79,7 +80,7 @@ Result<Observation> watch_job(const Host& host, const StoredJob& job, Duration w
   const auto share = [&](unsigned count) { return static_cast<double>(count) / std::max(1u, looks); };
   out.disk_wait = share(disk);
   out.memory_wait = share(memory);
-  out.network = NetworkView{share(sending), share(receiving)};
+  out.network = NetworkView{share(sending), share(receiving), network_standstill(take_sample(host, job))};
   out.stopped = stopped;
   if (const auto allowed = affinity_of(main)) out.cpus_allowed = static_cast<unsigned>(allowed->cpus.size());
   out.cpus_host = std::max(host_cpus(), out.cpus_allowed);

@@ -71,8 +71,7 @@ Result<WhyReport> why(const Host& host, const JobStore& store, const StoredJob& 
   const auto seen = watch_job(host, job, window);
   if (!seen) {
     // It may have ended under our eyes: then there is a better answer than an error.
-    if (const auto again = store.find(job.record.job_id);
-        again && (is_over(again->state)))
+    if (const auto again = store.find(job.record.job_id); again && (is_over(again->state)))
       return why(host, store, *again, window);
     return std::unexpected(seen.error());
   }

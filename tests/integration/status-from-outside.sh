@@ -29,6 +29,8 @@ wait_for 90 stands
 expect 0 ffrtmp status "$TAG"
 [[ $out =~ state\ +[a-z]+,\ stalled\ [0-9]+ ]] || fail "the standstill is not told: $out"
 assert_contains "$out" "127.0.0.1:$port takes no more data"
+expect 0 ffrtmp why "$TAG"
+assert_contains "$(head -n 1 <<<"$out")" "has stood still for"
 expect 0 ffrtmp top --interval 200ms
 assert_contains "$out" "stalled"
 kill -CONT "$peer"

@@ -24,6 +24,11 @@ ffrtmp attach --pid "$pid" --plan --cpu-max 60% --memory-max 300M >plan
 grep -q 'unit lab-stream.service' plan || fail "plan: $(cat plan)"
 grep -q 'SetUnitProperties' plan || fail "plan: $(cat plan)"
 assert_eq "$before" "$(properties)" "--plan changed something"
+# By the unit's name it is the same process, with its suffix or without.
+for unit in lab-stream lab-stream.service; do
+    ffrtmp attach --unit $unit --plan --json --cpu-max 60% >plan || fail "--unit $unit"
+    assert_eq "$pid" "$(jq -r '[.[].pid] | join(" ")' plan)"
+done
 
 limits=(--cpu-max 60% --memory-max 300M --pids-max 60)
 [ "$LAB_VARIANT" = user ] || limits+=(--nice 4)

@@ -205,8 +205,15 @@ TEST_CASE("the network is named only when threads were seen in it") {
   seen.speed = 0.5;
   CHECK(find_causes(seen)[0].name == "network");
   seen.speed.reset();
-  seen.network = NetworkView{0.7, 0};
+  seen.network = NetworkView{0.7, 0, {}};
   CHECK(contains(find_causes(seen)[0].text, "sending"));
+  // A program that waits in poll(2) shows nothing of that; the account of its connection does.
+  seen.network =
+      NetworkView{0, 0, Standstill{std::chrono::seconds(12), "192.0.2.1:1935 takes no more data, 8K wait"}};
+  const auto causes = find_causes(seen);
+  REQUIRE(causes.size() == 1);
+  CHECK(causes[0].certainty == Certainty::certain);
+  CHECK(causes[0].text == "has stood still for 12.0 s: 192.0.2.1:1935 takes no more data, 8K wait");
 }
 
 TEST_CASE("one busy thread is the program's own bound, unless something else is") {
