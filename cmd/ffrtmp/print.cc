@@ -120,7 +120,8 @@ std::string usage_text(const Usage& usage) {
 std::string ending_text(const Record& record, const Ending& ending, const Verdict& verdict) {
   std::string out = printable("ffrtmp: job " + record.job_id + ": " + verdict.reason) + "\n";
   if (verdict.outcome == Outcome::detached) return out;
-  out += "  " + format_duration(ending.duration) + ", " + usage_text(ending.usage) + "\n";
+  const std::string usage = usage_text(ending.usage);
+  out += "  " + format_duration(ending.duration) + (usage.empty() ? "" : ", " + usage) + "\n";
   if (ending.left_behind > 0)
     out +=
         "  note: " + std::to_string(ending.left_behind) + " processes of the job still run in its cgroup\n";

@@ -110,7 +110,8 @@ Result<int> watch_verb(const Arguments& arguments) {
     if (!quiet || request.dry_run) print_out(printable(redact_text(line)) + "\n");
   };
   output.settled = [&](const AdoptedJob& job, const Settled& end) {
-    if (!quiet) print_err(ending_text(job.record, end.ending, end.verdict));
+    // Of those that are let go of, one line tells.
+    if (!quiet && !end.result.is_null()) print_err(ending_text(job.record, end.ending, end.verdict));
   };
   // What is wrong with the rules is told before anything is made.
   if (auto rules = request.load(); !rules) return std::unexpected(rules.error());

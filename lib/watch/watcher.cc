@@ -334,6 +334,8 @@ bool Watcher::on_signal() {
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     if (info.ssi_signo != SIGHUP) {
       manager_.tell("STOPPING=1");
+      if (vigil_.size() > 0)
+        output_.log("lets go of " + std::to_string(vigil_.size()) + " jobs: they go on inside their limits");
       vigil_.let_go(static_cast<int>(info.ssi_signo));
       return false;
     }

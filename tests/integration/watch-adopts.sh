@@ -24,6 +24,7 @@ nice = 7
 E
 mkdir -p below/it belowit scripts
 ./"$target" 100 & before=$!
+wait_for 20 runs_as $before "$target"
 start_watch --config rules.toml
 limited $before || fail "what ran before is not adopted: $(cat watch.err)"
 job=$(job_of $before)

@@ -11,6 +11,7 @@ target=$(make_target)
 jobs=${WATCH_IDLE_JOBS:-30} seconds=${WATCH_IDLE_SECONDS:-10}
 pids=()
 for ((i = 0; i < jobs; i++)); do ./"$target" 1000 & pids+=($!); done
+for pid in "${pids[@]}"; do wait_for 20 runs_as "$pid" "$target"; done
 switches() { awk '/^voluntary/ { print $2 }' "/proc/$watch/status"; }
 all() { [ "$(grep -c ^adopted watch.out)" = "$jobs" ] || grep -q "jobs that go on" watch.err; }
 calm() { local before; before=$(switches); sleep 0.7; [ "$before" = "$(switches)" ]; }

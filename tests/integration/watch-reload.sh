@@ -40,6 +40,7 @@ fi
 # A dry run says and does nothing.
 rule one "$target" $'[rule.limits]\nnice = 6' >rules.toml
 ./"$target" 1000 & first=$!
+wait_for 20 runs_as $first "$target"
 expect 0 ffrtmp watch --config rules.toml --dry-run --once
 assert_contains "$out" "would adopt $target $first of "
 assert_contains "$out" "by rule one: nice 6"
@@ -69,6 +70,7 @@ start_watch --config rules.toml
 ./"${target}b" 1000 & other=$!
 rule one "$target" $'[rule.limits]\nnice = 6' >rules.toml
 rule two "${target}b" $'[rule.limits]\nnice = 8' >>rules.toml
+wait_for 20 runs_as $other "${target}b"
 ! adopted $other || fail "adopted without a rule"
 kill -HUP $watch
 wait_for 20 watch_said READY=1 2

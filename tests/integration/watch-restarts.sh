@@ -16,6 +16,7 @@ for signal in KILL TERM; do
     wait_for 20 limited $ends
     job=$(job_of $goes_on) gone=$(job_of $ends)
     stop_watch $signal
+    [ $signal = KILL ] || assert_contains "$(cat watch.err)" "lets go of 2 jobs"
     runs $goes_on || fail "$signal of the watcher ended a job"
     assert_eq 6 "$(nices_of $goes_on)"
     assert_eq unobserved "$(ffrtmp status --json "$job" | jq -r .state)"

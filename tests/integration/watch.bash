@@ -49,3 +49,6 @@ limited() { local job; job=$(job_of "$1") && jq -e '.receipt.limits | length > 0
 # jobs_of_watch: the ids of all that a rule adopted.
 jobs_of_watch() { cat "$FFRTMP_STATE_DIR"/jobs/*/record.json 2>/dev/null | jq -r 'select(.rule != null) | .job_id'; }
 ended() { [ -s "$FFRTMP_STATE_DIR/jobs/$1/result.json" ]; }
+
+# runs_as PID NAME: it has executed that program.
+runs_as() { [[ $(readlink "/proc/$1/exe") == */"$2" ]]; }
