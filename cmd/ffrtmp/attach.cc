@@ -148,9 +148,11 @@ Result<int> attach_verb(const Arguments& arguments) {
   const bool once = arguments.has("once");
   if (!once) block_signals();
   std::vector<AdoptedJob> jobs;
+  Fd scope_hold;  // one for all of them: the scope is the same, and goes with the last
   for (const auto& target : targets) {
     request.pid = target.pid;
     request.only = target.only;
+    request.change.hold_scope = !once && !scope_hold;
     request.job_id = job_name(arguments, target.pid);
     auto job = adopt(host, store, request);
     if (!job) {
@@ -161,6 +163,7 @@ Result<int> attach_verb(const Arguments& arguments) {
       }
       return std::unexpected(job.error());
     }
+    if (job->scope_hold) scope_hold = std::move(job->scope_hold);
     jobs.push_back(std::move(*job));
   }
   if (once)

@@ -85,7 +85,8 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
 
 /// Keeps a v2 cgroup from being empty, and so a scope from being taken down, for as long as the returned
 /// descriptor is open in this process: a task of ours born there that sleeps until the descriptor's other end
-/// closes, also when we are killed. It shares our memory, so it costs a stack. Errors: clone3 is refused.
+/// closes, also when we are killed. It shares our memory, so it costs a stack, of which a process has one:
+/// not to be called again while an earlier descriptor is open. Errors: clone3 is refused.
 Result<Fd> hold_cgroup(int cgroup);
 
 /// A child born in a v2 cgroup that goes on as a copy of this process (the recorder). `cgroup` -1: where we

@@ -80,7 +80,6 @@ class Watcher {
   void ping();
   void arm();
   bool on_signal();  ///< false: to leave
-  void hold_scope(Fd hold);
   void when_quiet();
   std::string status_text() const;
 
