@@ -180,23 +180,19 @@ Result<int> attach_verb(const Arguments& arguments) {
 }
 
 std::vector<OptionSpec> attach_options() {
-  std::vector<OptionSpec> out = {
-      {"pid", 'p', "N", "the process, with all that descends from it; repeatable", true},
-      {"name", 0, "PATTERN", "all whose executable is called so, such as 'ffmpeg' or 'gst-*'"},
-      {"unit", 0, "UNIT", "all that run in this systemd unit"}};
-  const auto limits = limit_options();
-  out.insert(out.end(), limits.begin(), limits.end());
-  const std::vector<OptionSpec> own = {
-      {"plan", 0, nullptr, "print what would happen, and stop"},
-      {"once", 0, nullptr, "put the limits on and leave; nobody waits for its end"},
-      {"move", 0, nullptr, "out of a container or a unit as well: what that loses is yours to know"},
-      {"force", 0, nullptr, "a memory maximum below the present use is set all the same"},
-      {"job-id", 0, "ID", "its name; alone: wait again for a job that nobody waits for"},
-      {"json", 0, nullptr, "the plan, or the result, as JSON on stdout"},
-      {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
-  };
-  out.insert(out.end(), own.begin(), own.end());
-  return out;
+  return with_limit_options(
+      {{"pid", 'p', "N", "the process, with all that descends from it; repeatable", true},
+       {"name", 0, "PATTERN", "all whose executable is called so, such as 'ffmpeg' or 'gst-*'"},
+       {"unit", 0, "UNIT", "all that run in this systemd unit"}},
+      {
+          {"plan", 0, nullptr, "print what would happen, and stop"},
+          {"once", 0, nullptr, "put the limits on and leave; nobody waits for its end"},
+          {"move", 0, nullptr, "out of a container or a unit as well: what that loses is yours to know"},
+          {"force", 0, nullptr, "a memory maximum below the present use is set all the same"},
+          {"job-id", 0, "ID", "its name; alone: wait again for a job that nobody waits for"},
+          {"json", 0, nullptr, "the plan, or the result, as JSON on stdout"},
+          {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
+      });
 }
 
 }  // namespace

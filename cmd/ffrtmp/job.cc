@@ -78,8 +78,7 @@ Status add_type_defaults(const JobType& type, RunRequest& request) {
     if (std::ranges::find(request.limits, limit.kind, &Limit::kind) == request.limits.end())
       request.limits.push_back(limit);
   std::ranges::stable_sort(request.limits, {}, &Limit::kind);
-  for (const auto& limit : request.limits)
-    if (const auto controller = controller_of(limit.kind)) request.placement.controllers.insert(*controller);
+  request.placement.controllers = controllers_of(request.limits);
   if (!request.timeout) request.timeout = type.timeout;
   return {};
 }

@@ -1,26 +1,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
+#include "sys/environment.h"
 #include "sys/file.h"
 #include "sys/text.h"
 #include "types/execute.h"
 #include "verb.h"
 
 namespace ffrtmp {
-
-namespace {
-
-/// Reads a variable that was meant for this process alone, and takes it away from what it starts.
-std::string take_variable(const char* name) {
-  const char* value = ::getenv(name);
-  std::string out = value ? value : "";
-  ::unsetenv(name);
-  return out;
-}
-
-}  // namespace
 
 /// The workload of a declared job. Not among the verbs: it is started by `ffrtmp job`, inside the limits,
 /// with its plan in a file in memory.

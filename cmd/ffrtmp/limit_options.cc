@@ -119,8 +119,10 @@ Result<PlacementRequest> read_placement(const Arguments& arguments) {
   return out;
 }
 
-std::vector<OptionSpec> limit_options() {
-  return {
+std::vector<OptionSpec> with_limit_options(std::vector<OptionSpec> before,
+                                           const std::vector<OptionSpec>& after) {
+  // In a function: the verbs' own tables are made from it before main, in no known order.
+  const std::vector<OptionSpec> limits = {
       {"cpu-max", 0, "150%|\"Q P\"", "CPU quota: percent of one CPU, or microseconds per period"},
       {"cpus", 0, "N", "the same in CPUs (1.5)"},
       {"cpu-quota", 0, "PERCENT", "the same, 100 is one CPU"},
@@ -141,6 +143,9 @@ std::vector<OptionSpec> limit_options() {
       {"placement", 0, "WHERE", "auto, systemd, cgroup, none"},
       {"cgroup-parent", 0, "PATH", "a cgroup delegated to you, to live below"},
   };
+  before.insert(before.end(), limits.begin(), limits.end());
+  before.insert(before.end(), after.begin(), after.end());
+  return before;
 }
 
 }  // namespace ffrtmp

@@ -9,8 +9,9 @@
 
 namespace ffrtmp {
 
-/// The options about limits and places: the same in run, attach and set.
-std::vector<OptionSpec> limit_options();
+/// A verb's options: those about limits and places, which are the same everywhere, between its own.
+std::vector<OptionSpec> with_limit_options(std::vector<OptionSpec> before,
+                                           const std::vector<OptionSpec>& after);
 
 /// The profile's limits (--profile) with the flags' own over them, in the order of LimitKind.
 Result<std::vector<Limit>> read_limits(const Arguments& arguments);

@@ -9,6 +9,7 @@
 #include "jobs/profile.h"
 #include "limit_options.h"
 #include "print.h"
+#include "sys/environment.h"
 #include "sys/text.h"
 
 namespace ffrtmp {
@@ -89,8 +90,7 @@ Result<RunRequest> read_run_options(const Arguments& arguments, std::vector<std:
   TRY(out.limits, read_limits(arguments));
   TRY(out.required, read_required(arguments, out.limits));
   TRY(out.placement, read_placement(arguments));
-  for (const auto& limit : out.limits)
-    if (const auto controller = controller_of(limit.kind)) out.placement.controllers.insert(*controller);
+  out.placement.controllers = controllers_of(out.limits);
   out.placement.by_moving = out.mode == RunRequest::Mode::exec;
   out.placement.leave_callers_unit = out.mode == RunRequest::Mode::detached;
   TRY(out.environment, read_environment(arguments));
@@ -147,34 +147,24 @@ void RunPrinter::ended(const Record& record, const Ending& ending, const Verdict
   if (json_) print_out(dump_json(result) + "\n");
 }
 
-const std::vector<OptionSpec>& run_options() {
-  // In a function: the verbs' own tables are made from it before main, in no known order.
-  static const std::vector<OptionSpec> options = [] {
-    std::vector<OptionSpec> out = limit_options();
-    const std::vector<OptionSpec> more = {
-        {"job-id", 0, "ID", "its name for ps, status, stop; made up otherwise"},
-        {"timeout", 0, "DUR", "stop it after this time (90s, 1h30m): exit code 124"},
-        {"detach", 'd', nullptr, "return at once; a recorder waits for its end"},
-        {"log", 0, "FILE|WORD", "stdout and stderr: a file, journal, inherit, null"},
-        {"log-max", 0, "SIZE", "cap on the log's space (detached: 4M)"},
-        {"workdir", 0, "DIR", "folder to start in"},
-        {"env", 0, "K=V", "environment variable; repeatable", true},
-        {"thread-fit", 0, nullptr, "fit the CPU affinity to the quota (the default)"},
-        {"no-thread-fit", 0, nullptr, "leave the CPU affinity alone"},
-        {"forward-signals", 0, nullptr, "pass signals on instead of letting go (containers)"},
-        {"json", 0, nullptr, "the result as JSON on stdout"},
-        {"result-file", 0, "FILE", "the result as JSON in a file"},
-        {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
-    };
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }();
-  return options;
-}
-
 std::vector<OptionSpec> with_run_options(std::vector<OptionSpec> own) {
-  own.insert(own.end(), run_options().begin(), run_options().end());
-  return own;
+  return with_limit_options(
+      std::move(own),
+      {
+          {"job-id", 0, "ID", "its name for ps, status, stop; made up otherwise"},
+          {"timeout", 0, "DUR", "stop it after this time (90s, 1h30m): exit code 124"},
+          {"detach", 'd', nullptr, "return at once; a recorder waits for its end"},
+          {"log", 0, "FILE|WORD", "stdout and stderr: a file, journal, inherit, null"},
+          {"log-max", 0, "SIZE", "cap on the log's space (detached: 4M)"},
+          {"workdir", 0, "DIR", "folder to start in"},
+          {"env", 0, "K=V", "environment variable; repeatable", true},
+          {"thread-fit", 0, nullptr, "fit the CPU affinity to the quota (the default)"},
+          {"no-thread-fit", 0, nullptr, "leave the CPU affinity alone"},
+          {"forward-signals", 0, nullptr, "pass signals on instead of letting go (containers)"},
+          {"json", 0, nullptr, "the result as JSON on stdout"},
+          {"result-file", 0, "FILE", "the result as JSON in a file"},
+          {"quiet", 'q', nullptr, "no receipt and no ending on stderr"},
+      });
 }
 
 }  // namespace ffrtmp

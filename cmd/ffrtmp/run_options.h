@@ -9,9 +9,8 @@
 
 namespace ffrtmp {
 
-/// The options that every verb which starts a workload takes: limits, placement, log, state, output.
-const std::vector<OptionSpec>& run_options();
-/// The shared options and a verb's own ones before them.
+/// A verb's own options, and those that every verb which starts a workload takes: limits, placement, log,
+/// state, output.
 std::vector<OptionSpec> with_run_options(std::vector<OptionSpec> own);
 
 /// The request that these options make of a command. Nothing was touched when an error is found.

@@ -28,15 +28,13 @@ Result<int> set_verb(const Arguments& arguments) {
 }
 
 std::vector<OptionSpec> set_options() {
-  std::vector<OptionSpec> out = limit_options();
-  const std::vector<OptionSpec> own = {
-      {"move", 0, nullptr, "as for attach, where the job has no cgroup yet"},
-      {"force", 0, nullptr, "a memory maximum below the present use is set all the same"},
-      {"json", 0, nullptr, "the receipt as JSON on stdout"},
-      {"quiet", 'q', nullptr, "no receipt on stderr"},
-  };
-  out.insert(out.end(), own.begin(), own.end());
-  return out;
+  return with_limit_options(
+      {}, {
+              {"move", 0, nullptr, "as for attach, where the job has no cgroup yet"},
+              {"force", 0, nullptr, "a memory maximum below the present use is set all the same"},
+              {"json", 0, nullptr, "the receipt as JSON on stdout"},
+              {"quiet", 'q', nullptr, "no receipt on stderr"},
+          });
 }
 
 }  // namespace

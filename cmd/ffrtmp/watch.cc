@@ -121,26 +121,25 @@ Result<int> watch_verb(const Arguments& arguments) {
 }
 
 std::vector<OptionSpec> watch_options() {
-  std::vector<OptionSpec> out = {
-      {"config", 'c', "FILE", "the rules (/etc/ffrtmp/watch.toml, ~/.config/ffrtmp/watch.toml)"},
-      {"check", 0, "FILE", "read a file of rules, say what is wrong with it, and stop"},
-      {"dry-run", 'n', nullptr, "say which process would come under which rule; adopt none"},
-      {"once", 0, nullptr, "adopt what runs now, and leave; nobody waits for its end"},
-      {"scan-interval", 0, "TIME", "look at all that runs so often (5s where the kernel does not tell)"},
-      {"quiet", 'q', nullptr, "only what went wrong"},
-      {"target", 't', "NAME,..", "makes a rule of these flags: executables (their file names; * and ?)",
-       true},
-      {"user", 0, "NAME,..", "only of these users", true},
-      {"parent", 0, "NAME,..", "only below a process of such a name", true},
-      {"cgroup", 0, "PATH,..", "only in such a cgroup", true},
-      {"directory", 0, "PATH", "only with a working directory there or below", true},
-      {"command", 0, "TEXT", "only with such a command line (*rtmp://*)", true},
-      {"min-age", 0, "TIME", "not before it has run so long"},
-      {"containers", 0, nullptr, "also in containers"},
-  };
-  const auto limits = limit_options();
-  out.insert(out.end(), limits.begin(), limits.end());
-  return out;
+  return with_limit_options(
+      {
+          {"config", 'c', "FILE", "the rules (/etc/ffrtmp/watch.toml, ~/.config/ffrtmp/watch.toml)"},
+          {"check", 0, "FILE", "read a file of rules, say what is wrong with it, and stop"},
+          {"dry-run", 'n', nullptr, "say which process would come under which rule; adopt none"},
+          {"once", 0, nullptr, "adopt what runs now, and leave; nobody waits for its end"},
+          {"scan-interval", 0, "TIME", "look at all that runs so often (5s where the kernel does not tell)"},
+          {"quiet", 'q', nullptr, "only what went wrong"},
+          {"target", 't', "NAME,..", "makes a rule of these flags: executables (their file names; * and ?)",
+           true},
+          {"user", 0, "NAME,..", "only of these users", true},
+          {"parent", 0, "NAME,..", "only below a process of such a name", true},
+          {"cgroup", 0, "PATH,..", "only in such a cgroup", true},
+          {"directory", 0, "PATH", "only with a working directory there or below", true},
+          {"command", 0, "TEXT", "only with such a command line (*rtmp://*)", true},
+          {"min-age", 0, "TIME", "not before it has run so long"},
+          {"containers", 0, nullptr, "also in containers"},
+      },
+      {});
 }
 
 }  // namespace

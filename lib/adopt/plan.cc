@@ -130,8 +130,7 @@ Result<Plan> make_plan(const Host& host, const Survey& survey, const PlanRequest
   Plan out;
   out.limits = request.limits;
   out.placement = request.placement;
-  for (const auto& limit : request.limits)
-    if (const auto controller = controller_of(limit.kind)) out.placement.controllers.insert(*controller);
+  out.placement.controllers = controllers_of(out.limits);
   // A stream must outlive whatever unit this command happens to run in.
   out.placement.leave_callers_unit = true;
   TRY(out.candidates, placement_candidates(host, out.placement));

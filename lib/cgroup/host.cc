@@ -23,6 +23,13 @@ std::string_view controller_name(Controller controller) {
   return "";
 }
 
+std::set<Controller> controllers_of(const std::vector<Limit>& limits) {
+  std::set<Controller> out;
+  for (const auto& limit : limits)
+    if (const auto controller = controller_of(limit.kind)) out.insert(*controller);
+  return out;
+}
+
 std::optional<Controller> controller_of(LimitKind kind) {
   switch (kind) {
     case LimitKind::cpu_max:

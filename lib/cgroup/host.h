@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ inline constexpr std::array kControllers = {Controller::cpu, Controller::cpuset,
 std::string_view controller_name(Controller controller);
 /// The controller that enforces a kind of limit; none for settings of the process itself (nice, …).
 std::optional<Controller> controller_of(LimitKind kind);
+/// All that these limits take.
+std::set<Controller> controllers_of(const std::vector<Limit>& limits);
 
 enum class Dialect { v2, v1 };
 

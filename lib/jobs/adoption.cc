@@ -193,10 +193,7 @@ std::optional<std::string> job_of(const JobStore& store, const std::vector<ProcS
 
 Result<std::pair<Survey, Plan>> plan_adoption(const Host& host, const JobStore& store,
                                               const AdoptRequest& request) {
-  std::set<Controller> controllers;
-  for (const auto& limit : request.plan.limits)
-    if (const auto controller = controller_of(limit.kind)) controllers.insert(*controller);
-  TRY(Survey found, survey(host, request.pid, controllers));
+  TRY(Survey found, survey(host, request.pid, controllers_of(request.plan.limits)));
   if (request.only && found.process.identity() != *request.only)
     return sys_error("adopting", process_name(request.pid), ESRCH);
   TRY_OK(check_free(store, found));
@@ -296,14 +293,10 @@ Result<Record> change_job(const Host& host, const JobStore& store, const std::st
     return std::unexpected(with_left(std::move(error), report));
   };
   const Standing standing = standing_of(host, record);
-  const bool needs_cgroup = std::ranges::any_of(
-      request.limits, [](const Limit& limit) { return controller_of(limit.kind).has_value(); });
+  const auto controllers = controllers_of(request.limits);
   std::vector<ReceiptRow> rows;
-  if (record.mode == "attach" && standing.way == Way::stay && needs_cgroup) {
+  if (record.mode == "attach" && standing.way == Way::stay && !controllers.empty()) {
     // It was left where it stood, for want of a limit that takes a cgroup. Now there is one.
-    std::set<Controller> controllers;
-    for (const auto& limit : request.limits)
-      if (const auto controller = controller_of(limit.kind)) controllers.insert(*controller);
     TRY(const Survey found, survey(host, record.workload->pid, controllers));
     if (found.process.identity() != *record.workload) return bad_input("the job has ended:", job_id);
     TRY(const Plan plan, make_plan(host, found, wish));

@@ -26,15 +26,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Signals that make the wrapper let go of the job (or are passed on).
-constexpr std::array kLeaving = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM};
 /// Passed on only.
 constexpr std::array kForwarded = {SIGWINCH, SIGTSTP};
 
 sigset_t handled_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : kLeaving) sigaddset(&set, number);
+  sigset_t set = leaving_signals();
   sigaddset(&set, SIGCHLD);
   sigaddset(&set, SIGCONT);
   sigaddset(&set, SIGTTOU);  // so that taking the terminal back never stops us
@@ -166,6 +162,14 @@ void reap_strangers(pid_t workload) {
 }
 
 }  // namespace
+
+sigset_t leaving_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM})
+    sigaddset(&set, number);
+  return set;
+}
 
 void block_signals() {
   const sigset_t set = handled_signals();

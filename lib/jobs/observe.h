@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include <functional>
 
 #include "jobs/launch.h"
@@ -16,6 +18,8 @@ namespace ffrtmp {
 /// delay it.
 Ending observe(Launched& job, const RunRequest& request, const std::function<void()>& settled);
 void block_signals();
+/// The signals that make whoever waits let go of its jobs.
+sigset_t leaving_signals();
 
 /// Waits before a restart. False when that is not to be: an operator asked for the job's end, or a signal
 /// made us let go (then `ending.detached_by` is set).

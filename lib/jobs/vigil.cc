@@ -26,14 +26,6 @@ constexpr Duration kExiting = std::chrono::milliseconds(200);
 /// How often that is looked at. There is something to look at only in the moments after a death.
 constexpr Duration kLook = std::chrono::milliseconds(10);
 
-sigset_t leaving_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM})
-    sigaddset(&set, number);
-  return set;
-}
-
 /// The receipt as it is now: ffrtmp set may have changed it.
 void refresh(AdoptedJob& job) {
   if (auto now = job.folder.read_record()) job.record = std::move(*now);

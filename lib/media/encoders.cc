@@ -12,6 +12,7 @@
 
 #include "proc/capture.h"
 #include "proc/spawn.h"
+#include "sys/environment.h"
 #include "sys/file.h"
 #include "sys/text.h"
 

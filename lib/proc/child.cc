@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proc/spawn.h"
+#include "sys/environment.h"
 
 extern char** environ;
 

@@ -485,12 +485,6 @@ Result<pid_t> fork_into(int cgroup) {
   return static_cast<pid_t>(pid);
 }
 
-std::vector<std::string> own_environment() {
-  std::vector<std::string> out;
-  for (char** variable = environ; *variable; variable++) out.emplace_back(*variable);
-  return out;
-}
-
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& environment,
                                  const std::optional<std::string>& workdir) {
   const auto failure = [&](ExitCode code, int errnum, std::string hint) {

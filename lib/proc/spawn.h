@@ -76,8 +76,6 @@ Result<Spawned> spawn(const SpawnPlan& plan);
 Error become(const SpawnPlan& plan, const std::array<SettingOutcome, kSettingCount>** outcomes,
              void (*before_exec)(void*), void* context);
 
-/// This process's environment: NAME=VALUE.
-std::vector<std::string> own_environment();
 /// Finds a command as execvp(3) would, in the PATH of `environment` (default /usr/local/bin:/usr/bin:/bin).
 /// Errors: exit 127 not found, 126 found but not executable.
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& environment,

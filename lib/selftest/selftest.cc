@@ -75,9 +75,7 @@ class Runner {
     request.environment = environment_;
     request.job_id = "selftest-" + std::to_string(::getpid()) + "-" + name;
     request.limits = std::move(limits);
-    for (const auto& limit : request.limits)
-      if (const auto controller = controller_of(limit.kind))
-        request.placement.controllers.insert(*controller);
+    request.placement.controllers = controllers_of(request.limits);
     request.thread_fit = false;  // the quota itself is what is tried
     request.timeout = timeout ? timeout : std::optional<Duration>(kPatience);
     const std::string out = scratch_.path() + "/" + name;

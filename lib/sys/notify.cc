@@ -4,24 +4,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 
+#include "sys/environment.h"
 #include "sys/fd.h"
 #include "sys/text.h"
 
 namespace ffrtmp {
-
-namespace {
-
-std::string take_variable(const char* name) {
-  const char* value = ::getenv(name);
-  std::string out = value ? value : "";
-  ::unsetenv(name);
-  return out;
-}
-
-}  // namespace
 
 ServiceManager::ServiceManager() : socket_(take_variable("NOTIFY_SOCKET")) {
   const auto usec = parse_u64(take_variable("WATCHDOG_USEC"));

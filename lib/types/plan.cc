@@ -8,6 +8,7 @@
 #include "media/engine.h"
 #include "proc/capture.h"
 #include "proc/spawn.h"
+#include "sys/environment.h"
 #include "sys/redact.h"
 #include "sys/text.h"
 #include "types/expr.h"

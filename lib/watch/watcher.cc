@@ -32,14 +32,6 @@ constexpr size_t kManyNoted = 256;
 constexpr Duration kBusyLong = std::chrono::seconds(30);
 constexpr int kQuietMs = 250;  // after that long without news, what is not urgent is done
 
-sigset_t handled_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM})
-    sigaddset(&set, number);
-  return set;
-}
-
 /// Each job is a handful of descriptors; the soft limit of 1024 is for programs that use select(2).
 void raise_descriptors() {
   rlimit limit{};
@@ -107,7 +99,7 @@ Status Watcher::set_up() {
   }
   raise_descriptors();
   for (const auto& stat : lineage_of(::getpid())) above_us_.push_back(stat.pid);
-  const sigset_t set = handled_signals();
+  const sigset_t set = leaving_signals();
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   timer_ = Fd(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!signals_ || !timer_) return sys_error("starting to watch", "");
@@ -400,7 +392,7 @@ Result<int> Watcher::run() {
 
 Result<int> watch(const Host& host, const JobStore& store, const WatchRequest& request,
                   const WatchOutput& output) {
-  const sigset_t set = handled_signals();
+  const sigset_t set = leaving_signals();
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   TRY(Vigil vigil, Vigil::make(host, output.settled));
   return Watcher(host, store, request, output, std::move(vigil)).run();

@@ -5,7 +5,8 @@
 cp "$(command -v sleep)" "$TAG-one"
 cp "$(command -v bash)" "$TAG-tree"
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+below() { local child; for child in $(pgrep -P "$1"); do echo "$child"; below "$child"; done; }
+trap 'kill "${pids[@]}" $(below "${pids[3]}") 2>/dev/null || true' EXIT
 "./$TAG-one" 100 &
 pids+=($!)
 "./$TAG-one" 100 &

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ffrtmp {
+
+/// This process's environment: NAME=VALUE.
+std::vector<std::string> own_environment();
+/// Reads a variable that was meant for this process alone, and takes it away from what it starts; "" where
+/// there is none. Not thread-safe.
+std::string take_variable(const char* name);
+
+}  // namespace ffrtmp
