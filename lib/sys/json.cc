@@ -1,5 +1,7 @@
 #include "sys/json.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace ffrtmp {
 
 Result<Json> parse_json(const std::string& text, const std::string& what) {
