@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2015,SC2016,SC2154
+# alone: it winds the PID counter back, and a number that another test remembers of its dead could be a stranger's
 # A PID that was given to a stranger: no verb touches the stranger.
 # shellcheck source=tests/integration/lib.sh
 . "$TESTS/lib.sh"
