@@ -96,7 +96,7 @@ std::optional<Standstill> network_standstill(const Sample& sample) {
 std::optional<Standstill> standstill(const Record& record, const Sample& sample) {
   if (record.stalled_since)
     return Standstill{Duration(std::max<int64_t>(0, wall_now().ns - record.stalled_since->ns)),
-                      "its media time"};
+                      "its media time has stood still since " + rfc3339(*record.stalled_since)};
   return network_standstill(sample);
 }
 

@@ -46,7 +46,8 @@ std::vector<OutputFile> output_files_of(const std::vector<pid_t>& processes) {
       if (!writes(read_or_empty(folder->get(), "fdinfo/" + name))) continue;
       char path[PATH_MAX];
       const ssize_t length = ::readlinkat(fds->get(), name.c_str(), path, sizeof path);
-      if (length <= 0) continue;
+      // A file in memory has a file's type, but only its holder ever sees it.
+      if (length <= 0 || std::string_view(path, static_cast<size_t>(length)).starts_with("/memfd:")) continue;
       const int64_t written = info.st_mtim.tv_sec * 1'000'000'000ll + info.st_mtim.tv_nsec;
       found[{info.st_dev, info.st_ino}] = {std::string(path, static_cast<size_t>(length)),
                                            static_cast<uint64_t>(info.st_size),
