@@ -183,7 +183,7 @@ void Watcher::consider(pid_t pid) {
   if (vigil_.has(pid, lineage.front().start_ticks)) return;
   const Candidate candidate = look_at(lineage);
   const WatchRule* rule = match(config_.rules, candidate);
-  if (!rule || belongs_to_ffrtmp(lineage, candidate)) return;
+  if (!rule || rule->leave_alone || belongs_to_ffrtmp(lineage, candidate)) return;
   if (candidate.age < rule->min_age) {
     pending_[pid] = {candidate.start_ticks, since_boot() + rule->min_age - candidate.age};
     return;
