@@ -17,6 +17,7 @@
 #include "jobs/job_id.h"
 #include "jobs/live.h"
 #include "jobs/observe.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/notify.h"
 #include "watch/look.h"
@@ -161,7 +162,7 @@ void Watcher::scan() {
   std::vector<std::pair<uint64_t, pid_t>> found;
   for (const pid_t pid : all_processes()) {
     if (!wanted(config_.rules, executable_of(pid))) continue;
-    const auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat"));
+    const auto stat = stat_of(pid);
     if (stat) found.emplace_back(stat->start_ticks, pid);
   }
   // The oldest first: what a process started is of its tree.
@@ -182,7 +183,7 @@ void Watcher::consider(pid_t pid) {
   if (vigil_.has(pid, lineage.front().start_ticks)) return;
   const Candidate candidate = look_at(lineage);
   const WatchRule* rule = match(config_.rules, candidate);
-  if (!rule || belongs_to_ffrtmp(lineage, candidate)) return;
+  if (!rule || rule->leave_alone || belongs_to_ffrtmp(lineage, candidate)) return;
   if (candidate.age < rule->min_age) {
     pending_[pid] = {candidate.start_ticks, since_boot() + rule->min_age - candidate.age};
     return;
@@ -260,7 +261,7 @@ void Watcher::note(pid_t pid, uint64_t start_ticks) {
 /// Forgets processes that have ended.
 void Watcher::prune() {
   const auto over = [](pid_t pid, uint64_t start_ticks) {
-    const auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat"));
+    const auto stat = stat_of(pid);
     return !stat || stat->start_ticks != start_ticks;
   };
   std::erase_if(noted_, [&](const auto& entry) { return over(entry.first, entry.second); });
