@@ -121,8 +121,8 @@ void judge_host_cpu(const Observation& seen, std::vector<Cause>& out) {
   cause.limit = "cpu.weight";
   cause.value = "1000";
   cause.caveat =
-      "ten times the share of a job with the usual 100; what is no job competes with ffrtmp.slice's CPUWeight; "
-      "a quota would not help";
+      "ten times the share of a job with the usual 100; against what is no job it is ffrtmp.slice's "
+      "CPUWeight that counts; a quota would not help";
   out.push_back(cause);
 }
 
