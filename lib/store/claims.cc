@@ -122,12 +122,15 @@ int64_t lease_for(const Periods&, int64_t heartbeat) { return heartbeat * 3 + he
 
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   TRY(const Rows node,
-      tx.run("SELECT caps, cordoned, draining, revoked, last_nonce, last_grant FROM nodes WHERE id = ?1 "
-             "{LOCK}",
-             {in.node}));
+      tx.run(
+          "SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE id = ?1 "
+          "{LOCK}",
+          {in.node}));
   if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
   const Row& row = node[0];
   Claimed out;
+  out.refused = !in.session.empty() && row[3].s() == in.session;
+  if (out.refused) return out;
   TRY(const Json caps, parse_json(row[0].s(), "a node's capabilities"));
   FieldErrors ignored;
   out.caps = queue::read_caps(caps, "", ignored);
