@@ -17,8 +17,11 @@ Result<int64_t> whole_within(TomlReader& in, const std::string& name, int64_t fa
 }
 
 Status read_setting(TomlReader& in, const Setting& s) {
-  const toml::node* node = in.find(s.name);
-  if (node == nullptr) return {};
+  const toml::node* node = in.raw().get(s.name);
+  if (node == nullptr) {
+    in.find(s.name);  // so that it is known
+    return {};
+  }
   if (s.list != nullptr) {
     TRY(*s.list, in.texts(s.name));
   } else if (s.flag != nullptr) {

@@ -132,7 +132,8 @@ void drain(App& app, EventFeed& feed) {
     app.parking.flush();
     app.board.wake_all();
     ::usleep(20'000);
-  } while (app.server->open_requests() > 0 && monotonic_ms() < until);
+    // Who was let in a moment ago and is still shaking hands has not been refused: they too get their answer.
+  } while (app.server->busy_connections() > 0 && monotonic_ms() < until);
 }
 
 /// Tells systemd that the master works, which is for the database to say: one that is away is no reason to be

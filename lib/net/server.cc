@@ -188,6 +188,11 @@ class HttpServer final : public Server {
   uint16_t port() const override { return port_; }
   size_t connections() const override { return count_; }
   size_t open_requests() const override { return open_; }
+  size_t busy_connections() const override {
+    const std::lock_guard lock(mutex_);
+    return static_cast<size_t>(
+        std::ranges::count_if(watched_, [](const auto& entry) { return entry.first->phase != Phase::idle; }));
+  }
   void quiesce() override {
     const MHD_socket fd = MHD_quiesce_daemon(daemon_);
     if (fd != MHD_INVALID_SOCKET) ::close(fd);
@@ -512,7 +517,7 @@ class HttpServer final : public Server {
   uint16_t port_ = 0;
   std::string complaint_;
   std::atomic<bool> started_ = false;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable reaper_wake_;
   std::unordered_map<Watched*, int> watched_;
   std::unordered_map<std::string, size_t> owners_;  ///< connections of each

@@ -44,6 +44,9 @@ class Server {
   virtual size_t connections() const = 0;
   /// Requests whose answer is not yet given.
   virtual size_t open_requests() const = 0;
+  /// Connections that wait for something of ours: a handshake, a request under way, an answer. Those that
+  /// rest between two requests are not among them.
+  virtual size_t busy_connections() const = 0;
 };
 
 }  // namespace ffrtmp::net
