@@ -15,20 +15,35 @@ namespace {
 
 constexpr size_t kGzipFrom = 1400;
 
-/// The open parts of the path when it fits the pattern.
-std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
-  std::vector<std::string> open;
-  const auto want = split(pattern, '/'), have = split(path, '/');
-  if (want.size() != have.size()) return std::nullopt;
-  for (size_t i = 0; i < want.size(); i++) {
-    if (want[i].starts_with("{")) {
-      if (have[i].empty()) return std::nullopt;
-      open.emplace_back(have[i]);
-    } else if (want[i] != have[i]) {
-      return std::nullopt;
-    }
-  }
-  return open;
+using Parts = std::vector<std::string_view>;
+
+/// The routes with their patterns cut into parts, once: every request is held against all of them.
+struct CutRoute {
+  const Route* route;
+  Parts parts;
+};
+const std::vector<CutRoute>& cut_routes() {
+  static const std::vector<CutRoute> kCut = [] {
+    std::vector<CutRoute> out;
+    for (const Route& route : routes()) out.push_back({&route, split(std::string_view(route.pattern), '/')});
+    return out;
+  }();
+  return kCut;
+}
+
+bool fits(const Parts& pattern, const Parts& path) {
+  if (pattern.size() != path.size()) return false;
+  for (size_t i = 0; i < path.size(); i++)
+    if (pattern[i].starts_with("{") ? path[i].empty() : pattern[i] != path[i]) return false;
+  return true;
+}
+
+/// What stands in the path where the pattern is open.
+std::vector<std::string> open_parts(const Parts& pattern, const Parts& path) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < path.size(); i++)
+    if (pattern[i].starts_with("{")) out.emplace_back(path[i]);
+  return out;
 }
 
 std::string request_id(const net::Request& request) {
@@ -272,14 +287,14 @@ void finish(const std::shared_ptr<Call>& call, net::Response response) {
   const int64_t took = monotonic_ms() - call->began_ms;
   call->app.metrics.request(call->route, response.status, static_cast<double>(took) / 1000);
   if (call->entered) call->app.limits.leave(call->who.id);
-  const Level level = response.status >= 500 ? Level::warning : Level::debug;
-  log(level, "request",
-      {{"id", call->id},
-       {"method", request.method},
-       {"path", request.path},
-       {"status", std::to_string(response.status)},
-       {"ms", std::to_string(took)},
-       {"who", call->who.id}});
+  if (const Level level = response.status >= 500 ? Level::warning : Level::debug; logged(level))
+    log(level, "request",
+        {{"id", call->id},
+         {"method", request.method},
+         {"path", request.path},
+         {"status", std::to_string(response.status)},
+         {"ms", std::to_string(took)},
+         {"who", call->who.id}});
   call->exchange->respond(std::move(response));
 }
 
@@ -289,15 +304,16 @@ void serve(App& app, std::shared_ptr<net::Exchange> exchange) {
   const net::Request& request = exchange->request;
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
-  for (const Route& route : routes()) {
-    auto open = match(route.pattern, request.path);
-    if (!open) continue;
+  const Parts path = split(std::string_view(request.path), '/');
+  for (const auto& [candidate, parts] : cut_routes()) {
+    if (!fits(parts, path)) continue;
+    const Route& route = *candidate;
     if (method != route.method) {
       if (allowed.find(route.method) == std::string::npos)
         allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
       continue;
     }
-    call->path = std::move(*open);
+    call->path = open_parts(parts, path);
     call->route = std::string(route.method) + " " + route.pattern;
     Answer answer = admit(call, route);
     if (answer) finish(call, std::move(*answer));

@@ -114,7 +114,8 @@ class ExchangeImpl final : public Exchange {
 
   enum class Step { headers, handling, answered };
   std::atomic<Step> step = Step::headers;
-  Response response;
+  std::unique_ptr<Response>
+      response;  ///< made when it is there: most exchanges are polls that wait for theirs
   Watched* watched = nullptr;
   size_t counted = 0;  ///< bytes of the body in the server's total
   bool too_large = false, bad_length = false;
@@ -155,8 +156,8 @@ class HttpServer final : public Server {
     add(MHD_OPTION_LISTEN_SOCKET, fd_);
     add(MHD_OPTION_CONNECTION_LIMIT, static_cast<intptr_t>(options_.most_connections));
     add(MHD_OPTION_CONNECTION_TIMEOUT, static_cast<intptr_t>(std::max<int64_t>(1, options_.idle_ms / 1000)));
-    // Each parked poll holds it: enough for any sensible header, and no more.
-    add(MHD_OPTION_CONNECTION_MEMORY_LIMIT, 12 * 1024);
+    // Each parked poll holds it: enough for 5 KB of header, and no more.
+    add(MHD_OPTION_CONNECTION_MEMORY_LIMIT, 6 * 1024);
     add(MHD_OPTION_CONNECTION_MEMORY_INCREMENT, 1024);
     add(MHD_OPTION_STRICT_FOR_CLIENT, 1);
     if (options_.io_threads > 1) add(MHD_OPTION_THREAD_POOL_SIZE, options_.io_threads);
@@ -412,7 +413,7 @@ class HttpServer final : public Server {
             R"({"type":"about:blank","title":"Content Too Large","status":413,"detail":"a body may have at most )" +
             std::to_string(options_.most_body) + " bytes\"}\n";
         refused.close = true;
-        exchange->response = std::move(refused);
+        exchange->response = std::make_unique<Response>(std::move(refused));
         exchange->step = ExchangeImpl::Step::answered;
         return queue(connection, *exchange);
       }
@@ -467,7 +468,7 @@ class HttpServer final : public Server {
   }
 
   MHD_Result queue(MHD_Connection* connection, ExchangeImpl& exchange) {
-    Response& response = exchange.response;
+    Response& response = *exchange.response;
     MHD_Response* raw = nullptr;
     if (response.stream) {
       exchange.stream = std::make_shared<StreamState>(connection);
@@ -533,7 +534,7 @@ bool ExchangeImpl::claim_connection(const std::string& owner, size_t most) {
 void ExchangeImpl::respond(Response answer) {
   const std::lock_guard lock(once_);
   if (step != Step::handling) return;
-  response = std::move(answer);
+  response = std::make_unique<Response>(std::move(answer));
   step = Step::answered;
   // The connection stays until it is resumed, and must not be touched afterwards.
   MHD_resume_connection(connection_);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "queue/rules.h"
 #include "store/jobs.h"
 
@@ -35,7 +37,7 @@ struct Claim {
 };
 struct Claimed {
   std::vector<Grant> grants;
-  queue::NodeCaps caps;
+  std::shared_ptr<const queue::NodeCaps> caps;
   std::string closed;    ///< "draining", "cordoned": no work will come
   bool refused = false;  ///< it came from a second agent with the node's identity
 };

@@ -1,14 +1,13 @@
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <semaphore>
-#include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "store/database.h"
 #include "store/sql_words.h"
@@ -200,23 +199,33 @@ class SqliteTx final : public Tx {
   Connection& connection_;
 };
 
-/// A body that waits for its turn, on its caller's stack.
+/// A body that waits, on its caller's stack, to be committed or to commit for all who wait. A semaphore of
+/// the C library: libstdc++'s own spins and yields before it sleeps, which was a tenth of a busy master's
+/// time.
 struct Work {
+  explicit Work(const Body& what) : body(&what) { ::sem_init(&turn, 0, 0); }
+  ~Work() { ::sem_destroy(&turn); }
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+  void wait() {
+    while (::sem_wait(&turn) != 0) continue;
+  }
+
   const Body* body;
   Status result;
   std::vector<std::function<void()>> after;
-  std::binary_semaphore done{0};
+  bool done = false;  ///< written before `turn` is posted; false then: its caller leads
+  sem_t turn;
 };
 
 class Sqlite final : public Database {
  public:
   ~Sqlite() override {
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       stopping_ = true;
+      idle_.wait(lock, [&] { return !leading_; });
     }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
     for (auto& reader : readers_) reader.reset();
     (void)writer_.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     writer_.close();
@@ -246,20 +255,21 @@ class Sqlite final : public Database {
     // The clock starts no earlier than the last moment that the database remembers.
     const auto seen = writer_.run("SELECT value FROM meta WHERE name = 'clock'", {});
     clock_.start(wall_ms(), seen && !seen->empty() ? (*seen)[0][0].i() : 0);
-    thread_ = std::thread([this] { write_loop(); });
     return {};
   }
 
   Status write(const Body& body) override {
-    Work work;
-    work.body = &body;
+    Work work(body);
+    bool lead = false;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return sys_error("writing to", path_, EAGAIN, "the master is stopping");
       queue_.push_back(&work);
+      lead = !std::exchange(leading_, true);
     }
-    wake_.notify_one();
-    work.done.acquire();
+    // Whoever finds nobody at work commits for all who came meanwhile: no thread is woken for one alone.
+    if (!lead) work.wait();
+    if (!work.done) commit_for_all(work);
     if (work.result)
       for (auto& action : work.after) action();
     return std::move(work.result);
@@ -306,21 +316,28 @@ class Sqlite final : public Database {
     return {};
   }
 
-  void write_loop() {
+  /// Commits `own`, which is the first in the queue, with all that wait behind it, and hands the lead on.
+  void commit_for_all(Work& own) {
     std::vector<Work*> batch;
-    for (;;) {
-      batch.clear();
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-        if (queue_.empty()) return;
-        while (!queue_.empty() && batch.size() < kBatch) {
-          batch.push_back(queue_.front());
-          queue_.pop_front();
-        }
+    {
+      const std::lock_guard lock(mutex_);
+      while (!queue_.empty() && batch.size() < kBatch) {
+        batch.push_back(queue_.front());
+        queue_.pop_front();
       }
-      commit_group(batch);
-      for (Work* work : batch) work->done.release();
+    }
+    commit_group(batch);
+    Work* next = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!queue_.empty()) next = queue_.front();
+      leading_ = next != nullptr;
+      if (!leading_) idle_.notify_all();
+    }
+    if (next != nullptr) ::sem_post(&next->turn);
+    for (Work* work : batch) {
+      work->done = true;
+      if (work != &own) ::sem_post(&work->turn);  // it may be gone from here on
     }
   }
 
@@ -378,11 +395,11 @@ class Sqlite final : public Database {
   int64_t clock_saved_ = 0;
 
   std::mutex mutex_;
-  std::condition_variable wake_, reader_free_;
+  std::condition_variable idle_, reader_free_;
   std::deque<Work*> queue_;
+  bool leading_ = false;  ///< somebody commits; false: the queue is empty
   std::vector<Connection*> free_;
   bool stopping_ = false;
-  std::thread thread_;
 };
 
 }  // namespace
