@@ -252,7 +252,9 @@ def test_uploads_resume_and_are_verified():
     assert n.result(g, artifacts=claim).status == 422, "a success without its artifact"
     n.http("PATCH", f"/api/v1/jobs/{id}/artifacts/out.bin?attempt=1", data, {"Upload-Offset": "0"})
     assert n.result(g, artifacts=claim).status == 200
+    assert [(f["name"], f["state"]) for f in h("GET", f"/api/v1/jobs/{id}/artifacts").json["files"]] == [("out.bin", "complete")]
     part = h("GET", f"/api/v1/jobs/{id}/artifacts/out.bin", headers={"Range": "bytes=10-19"})
     assert part.status == 206 and part.raw == data[10:20]
     assert h("GET", f"/api/v1/jobs/{id}/artifacts/out.bin").raw == data
+    assert h("GET", f"/api/v1/jobs/{id}/artifacts/out.bin", headers={"Range": "bytes=999999-"}).status == 416
     assert n.http("PUT", f"/api/v1/jobs/{id}/artifacts/late.bin?attempt=1", {"size": 1, "sha256": sha}).status == 409
