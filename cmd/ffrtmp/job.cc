@@ -128,13 +128,6 @@ Status read_live(const Arguments& arguments, const JobType& type, LiveSpec& live
   return {};
 }
 
-Result<std::string> own_program() {
-  char self[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-  if (size <= 0) return sys_error("finding this program", "/proc/self/exe");
-  return std::string(self, static_cast<size_t>(size));
-}
-
 Result<int> run_type(Arguments arguments) {
   TRY(const JobType type, find_job_type(arguments.positionals[0]));
   TRY(JobRequest asked, read_job(arguments, type));
