@@ -6,6 +6,7 @@ import contract
 BUILD = os.environ.get("FFRTMP_BIN") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bin")
 MASTER = os.path.join(BUILD, "master")
 FLEET = os.path.join(BUILD, "ffrtmp-fleet")
+FFRTMP = os.path.join(BUILD, "ffrtmp")
 
 
 class Master:

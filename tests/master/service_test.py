@@ -97,6 +97,9 @@ def test_the_command_line_works():
     key_made = run("keys", "create", "ci", "--role", "submit").stdout.strip()
     assert key_made.startswith("ffk_") and run("keys", "revoke", key_made.split("_")[1]).returncode == 0
     assert "no node" in run("jobs", "why", submit()).stdout
+    if os.path.exists(FFRTMP):  # and through the one command that people know
+        assert subprocess.run([FFRTMP, "master", "ping"], env=env, capture_output=True, text=True).stdout == "ready\n"
+        assert "--priority" in subprocess.run([FFRTMP, "jobs", "submit", "--help"], capture_output=True, text=True).stdout
     shutil.rmtree(folder)
 
 
