@@ -11,7 +11,7 @@ int complain(const Error& error) {
 
 int main(int argc, char** argv) {
   using namespace ffrtmp::fleet;
-  CLI::App app{"Commands for a fleet; `ffrtmp jobs|nodes|keys|config|master` run this."};
+  CLI::App app{"Commands for a fleet: jobs for a master, and its nodes.", "ffrtmp"};
   app.set_version_flag("--version", FFRTMP_VERSION);
   app.require_subcommand(1);
   app.fallthrough();

@@ -1,13 +1,12 @@
 #include "profile.h"
 
-#include <cstdlib>
-
-#define TOML_EXCEPTIONS 0
 #include <fcntl.h>
-#include <toml++/toml.h>
+
+#include <cstdlib>
 
 #include "sys/file.h"
 #include "sys/text.h"
+#include "sys/toml_reader.h"
 
 namespace ffrtmp::fleet {
 
@@ -30,25 +29,18 @@ Status complete(Profile& profile) {
       (config.empty() ? environment("HOME") + "/.config" : config) + "/ffrtmp/config.toml";
   if (exists_at(AT_FDCWD, file)) {
     TRY(const std::string text, read_file(file));
-    const toml::parse_result parsed = toml::parse(text, file);
-    if (!parsed)
-      return bad_input(file + ":" + std::to_string(parsed.error().source().begin.line),
-                       std::string(parsed.error().description()));
-    for (const auto& [key, node] : parsed.table()) {
-      const std::string name(key.str());
-      const auto value = node.value<std::string>();
-      std::string* at = name == "master"         ? &profile.master
-                        : name == "ca"           ? &profile.ca
-                        : name == "ca_pin"       ? &profile.ca_pin
-                        : name == "api_key_file" ? &profile.api_key_file
-                                                 : nullptr;
-      if (at == nullptr || !value)
-        return bad_input(file + ":" + std::to_string(node.source().begin.line) + " " + name,
-                         at == nullptr ? "is not known" : "must be a string",
-                         "known: master, ca, ca_pin, api_key_file");
-      // A key in the environment stands above the file that the profile names.
-      if (at != &profile.api_key_file || profile.api_key.empty()) fill(*at, *value);
-    }
+    TRY(const toml::table table, parse_toml(text, file));
+    TomlReader in(table, file, "");
+    TRY(const std::string master, in.text("master"));
+    TRY(const std::string ca, in.text("ca"));
+    TRY(const std::string ca_pin, in.text("ca_pin"));
+    TRY(const std::string key_file, in.text("api_key_file"));
+    TRY_OK(in.done());
+    fill(profile.master, master);
+    fill(profile.ca, ca);
+    fill(profile.ca_pin, ca_pin);
+    // A key in the environment stands above the file that the profile names.
+    if (profile.api_key.empty()) fill(profile.api_key_file, key_file);
   }
   fill(profile.master, "https://localhost:8443");
   if (!profile.api_key_file.empty()) {

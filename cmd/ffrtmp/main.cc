@@ -2,10 +2,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "fleet.h"
 #include "print.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -35,6 +37,7 @@ std::string front_page() {
     out += left + verb->summary + "\n";
   }
   return out +
+         "  jobs, nodes, keys, config, master   the fleet: jobs for a master, and its nodes\n"
          "\nffrtmp VERB --help tells the rest. Exit codes: the workload's own, 128+n for a signal, 124 time "
          "limit,\n"
          "125 ffrtmp's own, 126 not executable, 127 not found.\n";
@@ -67,7 +70,8 @@ Result<int> dispatch(const std::vector<std::string>& words) {
     TRY(const Arguments arguments, parse_arguments(*verb, rest));
     return verb->run(arguments);
   }
-  std::vector<std::string> names;
+  if (std::ranges::find(fleet_verbs(), first) != fleet_verbs().end()) return fleet_verb(words);
+  std::vector<std::string> names = fleet_verbs();
   for (const Verb* verb : verbs()) names.emplace_back(verb->name);
   const auto near = nearest(first, names);
   return bad_input("no such verb:", first, near ? "did you mean ffrtmp " + *near + "?" : "see ffrtmp --help");

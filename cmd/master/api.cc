@@ -15,38 +15,35 @@ namespace {
 
 constexpr size_t kGzipFrom = 1400;
 
-const char* title_of(int status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 503: return "Service Unavailable";
-    case 507: return "Insufficient Storage";
-    default: return "Internal Server Error";
-  }
+using Parts = std::vector<std::string_view>;
+
+/// The routes with their patterns cut into parts, once: every request is held against all of them.
+struct CutRoute {
+  const Route* route;
+  Parts parts;
+};
+const std::vector<CutRoute>& cut_routes() {
+  static const std::vector<CutRoute> kCut = [] {
+    std::vector<CutRoute> out;
+    for (const Route& route : routes()) out.push_back({&route, split(std::string_view(route.pattern), '/')});
+    return out;
+  }();
+  return kCut;
 }
 
-/// The open parts of the path when it fits the pattern.
-std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
-  std::vector<std::string> open;
-  const auto want = split(pattern, '/'), have = split(path, '/');
-  if (want.size() != have.size()) return std::nullopt;
-  for (size_t i = 0; i < want.size(); i++) {
-    if (want[i].starts_with("{")) {
-      if (have[i].empty()) return std::nullopt;
-      open.emplace_back(have[i]);
-    } else if (want[i] != have[i]) {
-      return std::nullopt;
-    }
-  }
-  return open;
+bool fits(const Parts& pattern, const Parts& path) {
+  if (pattern.size() != path.size()) return false;
+  for (size_t i = 0; i < path.size(); i++)
+    if (pattern[i].starts_with("{") ? path[i].empty() : pattern[i] != path[i]) return false;
+  return true;
+}
+
+/// What stands in the path where the pattern is open.
+std::vector<std::string> open_parts(const Parts& pattern, const Parts& path) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < path.size(); i++)
+    if (pattern[i].starts_with("{")) out.emplace_back(path[i]);
+  return out;
 }
 
 std::string request_id(const net::Request& request) {
@@ -78,17 +75,21 @@ bool role_allowed(unsigned allow, const std::string& role) {
          ((allow & Allow::worker) != 0 && role == "worker") || ((allow & Allow::node) != 0 && role == "node");
 }
 
+net::Response too_many(App& app, const char* why, int64_t wait_ms) {
+  app.metrics.count("http_rate_limited");
+  net::Response out = problem(429, "", why);
+  out.headers.emplace_back("Retry-After", std::to_string((wait_ms + 999) / 1000));
+  return out;
+}
+
 Answer admit(const std::shared_ptr<Call>& call, const Route& route) {
   if (route.allow == Allow::anybody) return route.handle(call);
   App& app = call->app;
   Authentication found = authenticate(app, call->request);
   if (found.status == 401) {
     // Guessing is slowed down by address; it never slows those who hold a key.
-    if (const int64_t wait = app.limits.take("guess " + call->request.peer, monotonic_ms()); wait > 0) {
-      net::Response out = problem(429, "", "too many attempts without a valid key");
-      out.headers.emplace_back("Retry-After", std::to_string((wait + 999) / 1000));
-      return out;
-    }
+    if (const int64_t wait = app.limits.take("guess " + call->request.peer, monotonic_ms()); wait > 0)
+      return too_many(app, "too many attempts without a valid key", wait);
     net::Response out = problem(401, "", found.detail);
     out.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"ffrtmp\"");
     return out;
@@ -105,18 +106,14 @@ Answer admit(const std::shared_ptr<Call>& call, const Route& route) {
   if (call->who.role == "node" && std::string_view(route.pattern).starts_with("/api/v1/nodes/{id}") &&
       call->path[0] != call->who.id)
     return problem(403, "", "a node may only speak for itself");
-  if (const int64_t wait = app.limits.take(call->who.id, monotonic_ms()); wait > 0) {
-    app.metrics.count("http_rate_limited");
-    net::Response out = problem(429, "", "too many requests with this key");
-    out.headers.emplace_back("Retry-After", std::to_string((wait + 999) / 1000));
+  if (!call->exchange->claim_connection(call->who.id, static_cast<size_t>(app.connections_per_key))) {
+    net::Response out = too_many(app, "this key has too many connections", 5000);
+    out.close = true;
     return out;
   }
-  if (!app.limits.enter(call->who.id)) {
-    app.metrics.count("http_rate_limited");
-    net::Response out = problem(429, "", "too many requests of this key are open");
-    out.headers.emplace_back("Retry-After", "1");
-    return out;
-  }
+  if (const int64_t wait = app.limits.take(call->who.id, monotonic_ms()); wait > 0)
+    return too_many(app, "too many requests with this key", wait);
+  if (!app.limits.enter(call->who.id)) return too_many(app, "too many requests of this key are open", 1000);
   call->entered = true;
   return route.handle(call);
 }
@@ -138,6 +135,25 @@ void EventBell::ring() {
 void EventBell::on_ring(std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   actions_.push_back(std::move(action));
+}
+
+const char* title_of(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 416: return "Range Not Satisfiable";
+    case 415: return "Unsupported Media Type";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 503: return "Service Unavailable";
+    case 507: return "Insufficient Storage";
+    default: return "Internal Server Error";
+  }
 }
 
 net::Response json(int status, const Json& body) {
@@ -271,14 +287,14 @@ void finish(const std::shared_ptr<Call>& call, net::Response response) {
   const int64_t took = monotonic_ms() - call->began_ms;
   call->app.metrics.request(call->route, response.status, static_cast<double>(took) / 1000);
   if (call->entered) call->app.limits.leave(call->who.id);
-  const Level level = response.status >= 500 ? Level::warning : Level::debug;
-  log(level, "request",
-      {{"id", call->id},
-       {"method", request.method},
-       {"path", request.path},
-       {"status", std::to_string(response.status)},
-       {"ms", std::to_string(took)},
-       {"who", call->who.id}});
+  if (const Level level = response.status >= 500 ? Level::warning : Level::debug; logged(level))
+    log(level, "request",
+        {{"id", call->id},
+         {"method", request.method},
+         {"path", request.path},
+         {"status", std::to_string(response.status)},
+         {"ms", std::to_string(took)},
+         {"who", call->who.id}});
   call->exchange->respond(std::move(response));
 }
 
@@ -288,15 +304,16 @@ void serve(App& app, std::shared_ptr<net::Exchange> exchange) {
   const net::Request& request = exchange->request;
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
-  for (const Route& route : routes()) {
-    auto open = match(route.pattern, request.path);
-    if (!open) continue;
+  const Parts path = split(std::string_view(request.path), '/');
+  for (const auto& [candidate, parts] : cut_routes()) {
+    if (!fits(parts, path)) continue;
+    const Route& route = *candidate;
     if (method != route.method) {
       if (allowed.find(route.method) == std::string::npos)
         allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
       continue;
     }
-    call->path = std::move(*open);
+    call->path = open_parts(parts, path);
     call->route = std::string(route.method) + " " + route.pattern;
     Answer answer = admit(call, route);
     if (answer) finish(call, std::move(*answer));

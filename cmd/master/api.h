@@ -33,8 +33,8 @@ struct Route {
   unsigned allow;
   Answer (*handle)(std::shared_ptr<Call>);
   const char* summary;
-  const char* request;   ///< name of the request's schema in the OpenAPI document; "" without a body
-  const char* response;  ///< of the answer's; "" for text
+  const char* request;  ///< name of the request's schema in the OpenAPI document, or Bytes; "" without a body
+  const char* response;  ///< of the answer's, or Text, Octets, Metrics
 };
 const std::vector<Route>& routes();
 
@@ -43,12 +43,15 @@ void serve(App& app, std::shared_ptr<net::Exchange> exchange);
 /// Sends the answer: adds the request id, an ETag, compression; counts it.
 void finish(const std::shared_ptr<Call>& call, net::Response response);
 
+const char* title_of(int status);
 net::Response json(int status, const Json& body);
 /// RFC 9457. `errors` name the fields.
 net::Response problem(int status, const std::string& title, const std::string& detail = {},
                       const FieldErrors& errors = {});
 /// An error of the store or of the input in the terms of HTTP: 404, 409, 422, 500, 503 with Retry-After, 507.
 net::Response failure(const Error& error);
+/// 409 to an agent that shares its identity with another one, which was there first.
+net::Response second_agent();
 /// The body as JSON; no value: `refused` holds the answer.
 std::optional<Json> body_json(const Call& call, net::Response& refused);
 

@@ -144,7 +144,7 @@ Answer send_file(const std::shared_ptr<Call>& call, const char* kind) {
   net::Response out;
   uint64_t from = 0, count = 0;
   if (!range_of(call->request.header("range"), static_cast<uint64_t>(file.size), from, count)) {
-    out = problem(416, "Range Not Satisfiable");
+    out = problem(416, "");
     out.headers.emplace_back("Content-Range", "bytes */" + std::to_string(file.size));
     return out;
   }

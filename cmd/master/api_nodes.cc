@@ -167,6 +167,13 @@ store::ResultIn read_result(ObjectReader& in) {
 
 }  // namespace
 
+net::Response second_agent() {
+  return problem(
+      409, "Two Agents",
+      "another agent speaks as this node: two share one identity, and this one came later; register it "
+      "anew, under a name of its own");
+}
+
 Answer register_node(std::shared_ptr<Call> call) {
   net::Response refused;
   const auto body = body_json(*call, refused);
@@ -337,6 +344,7 @@ Answer heartbeat(std::shared_ptr<Call> call) {
   });
   if (!done) return failure(done.error());
   call->app.bell.ring();
+  if (answer.refused) return second_agent();
   Json out;
   out["heartbeat_ms"] = call->app.heartbeat_ms();
   out["lease_ms"] = beat.lease;
@@ -366,6 +374,7 @@ Answer lease(std::shared_ptr<Call> call) {
   store::Claim claim;
   claim.node = call->who.id;
   claim.nonce = in.text("nonce", 1, 128);
+  claim.session = in.text("session", 0, 64);
   claim.most = in.whole("max_jobs", 1, 1000, 1);
   const int64_t wait = in.milli("wait_s", 0, 60, 30'000);
   if (const Json* free = in.object("free"))

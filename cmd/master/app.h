@@ -57,6 +57,7 @@ struct App {
   net::Server* server = nullptr;
   std::atomic<bool> draining = false;
   std::atomic<int64_t> nodes_online = 0;
+  std::atomic<int64_t> connections_per_key = 0;  ///< 0: no limit
   std::atomic<uint64_t> auth_epoch = 1;  ///< grows when a key or a node is revoked: cached answers end
 
   store::Periods periods() const {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "api.h"
@@ -9,7 +10,7 @@ namespace ffrtmp::master {
 namespace {
 
 constexpr int64_t kCacheMs = 2000;
-constexpr size_t kCacheMost = 20'000;
+constexpr size_t kCachePrune = 512;
 
 struct Cached {
   Principal who;
@@ -17,6 +18,7 @@ struct Cached {
   uint64_t epoch = 0;
 };
 std::mutex g_mutex;
+size_t g_prune_at = kCachePrune;
 std::unordered_map<std::string, Cached> g_cache;  // by the digest of the whole token, never by the token
 
 Authentication refuse(std::string why) { return {401, {}, std::move(why)}; }
@@ -77,7 +79,10 @@ Authentication authenticate(App& app, const net::Request& request) {
   Authentication out = look_up(app, token);
   if (out.status == 0) {
     const std::lock_guard lock(g_mutex);
-    if (g_cache.size() >= kCacheMost) g_cache.clear();
+    if (g_cache.size() >= g_prune_at) {
+      std::erase_if(g_cache, [&](const auto& entry) { return entry.second.until <= now; });
+      g_prune_at = std::max(kCachePrune, g_cache.size() * 2);
+    }
     g_cache[digest] = {out.who, now + kCacheMs, epoch};
   }
   return out;

@@ -41,6 +41,10 @@ bool ask(const std::shared_ptr<Waiting>& waiting, store::Claimed& claimed, net::
     answer = failure(done.error());
     return true;
   }
+  if (claimed.refused) {
+    answer = second_agent();
+    return true;
+  }
   if (!claimed.grants.empty()) {
     app.bell.ring();
     app.metrics.count("jobs_offered", static_cast<int64_t>(claimed.grants.size()));

@@ -32,8 +32,10 @@ Level level_of(const std::string& name) {
                              : Level::info;
 }
 
+bool logged(Level level) { return level >= g_least; }
+
 void log(Level level, std::string_view message, const Fields& fields) {
-  if (level < g_least) return;
+  if (!logged(level)) return;
   static const bool journal = ::getenv("JOURNAL_STREAM") != nullptr;
   const auto at = static_cast<size_t>(level);
   std::string line = journal ? kPriorities[at] : "";

@@ -14,6 +14,8 @@ using Fields = std::vector<std::pair<const char*, std::string>>;
 /// Values are escaped, URLs redacted. Thread-safe.
 void set_log(Level least, bool json);
 Level level_of(const std::string& name);
+/// Whether a line of this level would be written: to be asked before one that costs something to make.
+bool logged(Level level);
 void log(Level level, std::string_view message, const Fields& fields = {});
 
 }  // namespace ffrtmp::master

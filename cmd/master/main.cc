@@ -27,6 +27,7 @@ namespace {
 
 // 0 it worked, 1 it failed, 2 it was asked wrongly.
 constexpr int kFailed = 1, kUsage = 2;
+constexpr int64_t kDayMs = 86'400'000;
 
 std::vector<std::string> certificate_names(const Options& options) {
   std::vector<std::string> out = options.tls_names;
@@ -91,6 +92,7 @@ void raise_descriptors() {
 void apply_limits(App& app) {
   app.limits.configure(static_cast<double>(app.options.requests_per_second),
                        static_cast<double>(app.options.burst), app.options.open_per_key);
+  app.connections_per_key = app.options.connections_per_key;
   app.board.set_tenants(app.options.tenants);
   set_log(level_of(app.options.log_level), app.options.log_format == "json");
 }
@@ -123,41 +125,45 @@ void drain(App& app, EventFeed& feed) {
   app.server->quiesce();
   feed.close();
   const int64_t until = monotonic_ms() + app.options.drain_seconds * 1000;
+  // systemd's own patience may be shorter than what the operator asked of us.
+  const int64_t patience_us = (app.options.drain_seconds + 15) * 1'000'000;
+  ::sd_notify(0, ("EXTEND_TIMEOUT_USEC=" + std::to_string(patience_us)).c_str());
   do {
     app.parking.flush();
     app.board.wake_all();
     ::usleep(20'000);
-  } while (app.server->open_requests() > 0 && monotonic_ms() < until);
+    // Who was let in a moment ago and is still shaking hands has not been refused: they too get their answer.
+  } while (app.server->busy_connections() > 0 && monotonic_ms() < until);
 }
 
-int wait_for_signals(App& app, EventFeed& feed) {
+/// Tells systemd that the master works, which is for the database to say: one that is away is no reason to be
+/// killed, and one that does not come back to us is.
+void feed_watchdog(App& app) {
+  const Status alive = app.db->read([](store::Tx& tx) -> Status {
+    TRY_OK(tx.run("SELECT 1"));
+    return {};
+  });
+  if (alive || store::fault_of(alive.error()) == store::Fault::unavailable) ::sd_notify(0, "WATCHDOG=1");
+}
+
+void wait_for_signals(App& app, EventFeed& feed) {
   sigset_t mask;
   sigemptyset(&mask);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&mask, signal);
   uint64_t watchdog_us = 0;
   const bool watched = ::sd_watchdog_enabled(0, &watchdog_us) > 0;
+  const bool own_certificate = !app.options.insecure_http && app.options.tls_cert.empty();
+  int64_t renew_at = monotonic_ms() + kDayMs;
   for (;;) {
-    timespec wait{};
-    wait.tv_sec = watched ? static_cast<time_t>(watchdog_us / 2'000'000) : 86'400;
-    wait.tv_nsec = watched ? static_cast<long>(watchdog_us / 2 % 1'000'000 * 1000) : 0;
+    const int64_t wait_ms = watched ? static_cast<int64_t>(watchdog_us / 2000) : kDayMs;
+    const timespec wait{static_cast<time_t>(wait_ms / 1000), wait_ms % 1000 * 1'000'000};
     const int signal = ::sigtimedwait(&mask, nullptr, &wait);
-    if (signal == SIGHUP) {
+    if (signal == SIGTERM || signal == SIGINT) return drain(app, feed);
+    if (watched) feed_watchdog(app);
+    // Once a day unasked: its own certificate may be due.
+    if (signal == SIGHUP || (own_certificate && monotonic_ms() >= renew_at)) {
       reload(app);
-    } else if (signal == SIGTERM || signal == SIGINT) {
-      drain(app, feed);
-      return 0;
-    } else if (signal < 0 && errno == EAGAIN) {
-      if (watched) {
-        // The watchdog asks whether the master works, so it asks the database.
-        const Status alive = app.db->read([](store::Tx& tx) -> Status {
-          TRY_OK(tx.run("SELECT 1"));
-          return {};
-        });
-        if (alive || store::fault_of(alive.error()) == store::Fault::unavailable)
-          ::sd_notify(0, "WATCHDOG=1");
-      } else if (!app.options.insecure_http && app.options.tls_cert.empty()) {
-        reload(app);  // once a day: its own certificate may be due
-      }
+      renew_at = monotonic_ms() + kDayMs;
     }
   }
 }
@@ -200,6 +206,11 @@ Status run(const Options& options) {
   server.most_connections = static_cast<size_t>(options.most_connections);
   server.most_per_address = static_cast<size_t>(options.most_per_address);
   server.worker_threads = static_cast<int>(options.worker_threads);
+  // "Does it live?" must not wait behind requests that wait for the database.
+  server.at_once = [](const net::Request& request) { return request.path == "/health"; };
+  server.header_ms = options.header_timeout_ms;
+  server.body_ms = options.body_timeout_ms;
+  server.idle_ms = options.idle_timeout_ms;
   if (::sd_listen_fds(1) > 0) server.listen_fd = SD_LISTEN_FDS_START;
 
   EventFeed feed(app);

@@ -1,5 +1,7 @@
 #include "openapi.h"
 
+#include <set>
+
 #include "api.h"
 #include "schemas.h"
 #include "sys/text.h"
@@ -13,13 +15,94 @@ Json ref(const std::string& name) { return Json{{"$ref", "#/components/schemas/"
 std::string operation_id(const Route& route) {
   std::string out = route.method;
   for (char& c : out) c = static_cast<char>(c + 32);
-  for (const auto part : split(route.pattern, '/')) {
-    if (part.empty() || part == "api" || part == "v1") continue;
+  const std::string_view pattern = route.pattern;
+  const bool alias = pattern.ends_with("openapi.json");  // it is served in two places
+  for (const auto part : split(pattern, '/')) {
+    if (part.empty() || (!alias && (part == "api" || part == "v1"))) continue;
     std::string word(part);
     std::erase_if(word, [](char c) { return c == '{' || c == '}' || c == '.'; });
     word[0] = static_cast<char>(word[0] >= 'a' && word[0] <= 'z' ? word[0] - 32 : word[0]);
     out += word;
   }
+  return out;
+}
+
+Json parameter(std::string_view name, const char* where, bool required) {
+  Json out;
+  out["name"] = name;
+  out["in"] = where;
+  if (required) out["required"] = true;
+  out["schema"] = Json{{"type", "string"}};
+  return out;
+}
+
+Json parameters(const Route& route) {
+  Json out = Json::array();
+  for (const auto part : split(std::string_view(route.pattern), '/'))
+    if (part.starts_with("{")) out.push_back(parameter(part.substr(1, part.size() - 2), "path", true));
+  for (const auto& [name, where] : query_parameters(operation_id(route)))
+    out.push_back(parameter(name, where.c_str(), false));
+  return out;
+}
+
+/// What a route gives when all is well.
+Json content(const std::string& response) {
+  const Json text{{"schema", {{"type", "string"}}}};
+  Json out;
+  if (response == "Text")
+    out["text/plain"] = text;
+  else if (response == "Octets")
+    out["application/octet-stream"] = text;
+  else if (response == "Metrics")
+    out["application/openmetrics-text"] = text;
+  else
+    out["application/json"]["schema"] = ref(response);
+  if (response == "EventPage") out["text/event-stream"] = text;
+  return out;
+}
+
+/// The statuses with which a route may refuse.
+std::set<int> refusals(const Route& route) {
+  const std::string method = route.method, request = route.request, response = route.response;
+  const bool writes = method != "GET";
+  std::set<int> out{413, 500};
+  if (route.allow != Allow::anybody) out.insert({401, 403, 429, 503});
+  if (std::string_view(route.pattern).find('{') != std::string_view::npos) out.insert(404);
+  if (writes) out.insert({409, 507});
+  if (!request.empty() || !query_parameters(operation_id(route)).empty()) out.insert(422);
+  if (!request.empty() && request != "Bytes") out.insert({400, 415});
+  if (response == "Octets") out.insert({409, 416});
+  return out;
+}
+
+Json responses(const Route& route) {
+  const std::string id = operation_id(route), response = route.response;
+  const bool created =
+      id == "postJobs" || id == "postNodesRegister" || id == "postKeys" || id == "postWebhooks";
+  Json out;
+  const auto done = [&](const char* status, const char* what) {
+    out[status]["description"] = what;
+    out[status]["content"] = content(response);
+  };
+  done(created ? "201" : "200", "done");
+  if (response == "Octets")
+    done("206", "a part of it");
+  else if (std::string_view(route.method) == "GET")
+    out["304"]["description"] = "as it was (If-None-Match)";
+  for (const int status : refusals(route))
+    out[std::to_string(status)] = Json{{"$ref", "#/components/responses/" + std::to_string(status)}};
+  const auto instead = [&](std::initializer_list<const char*> statuses, const char* type,
+                           const char* schema) {
+    for (const char* status : statuses) {
+      Json one;
+      one["description"] = "refused, and what stands instead";
+      one["content"][type]["schema"] = ref(schema);
+      out[status] = one;
+    }
+  };
+  if (response == "FenceAnswers") instead({"404", "409", "422"}, "application/problem+json", "FenceProblem");
+  if (response == "LogOffset") instead({"409"}, "application/problem+json", "OffsetProblem");
+  if (id == "getReady") instead({"503"}, "application/json", "Health");
   return out;
 }
 
@@ -36,41 +119,31 @@ Json operation(const Route& route) {
     out["security"] = Json::array();
   else
     out["x-roles"] = roles;
-  Json parameters = Json::array();
-  for (const auto part : split(route.pattern, '/')) {
-    if (!part.starts_with("{")) continue;
-    Json one;
-    one["name"] = part.substr(1, part.size() - 2);
-    one["in"] = "path";
-    one["required"] = true;
-    one["schema"] = Json{{"type", "string"}};
-    parameters.push_back(one);
-  }
-  for (const auto& [name, where] : query_parameters(operation_id(route))) {
-    Json one;
-    one["name"] = name;
-    one["in"] = where;
-    one["schema"] = Json{{"type", "string"}};
-    parameters.push_back(one);
-  }
-  if (!parameters.empty()) out["parameters"] = parameters;
+  if (Json list = parameters(route); !list.empty()) out["parameters"] = std::move(list);
   const std::string request = route.request;
   if (request == "Bytes")
-    out["requestBody"]["content"]["application/octet-stream"]["schema"] =
-        Json{{"type", "string"}, {"format", "binary"}};
+    out["requestBody"]["content"]["application/octet-stream"]["schema"] = Json{{"type", "string"}};
   else if (!request.empty())
     out["requestBody"]["content"]["application/json"]["schema"] = ref(request);
-  const bool created =
-      std::string(route.method) == "POST" &&
-      (std::string(route.response) == "KeyCreated" || std::string(route.response) == "Webhook" ||
-       std::string(route.request) == "Submit" || std::string(route.request) == "Register") &&
-      std::string(route.request) != "Replay";
-  const char* code = created ? "201" : "200";
-  out["responses"][code]["description"] = "done";
-  if (*route.response != '\0')
-    out["responses"][code]["content"]["application/json"]["schema"] = ref(route.response);
-  out["responses"]["default"]["description"] = "refused: RFC 9457";
-  out["responses"]["default"]["content"]["application/problem+json"]["schema"] = ref("Problem");
+  out["responses"] = responses(route);
+  return out;
+}
+
+/// The refusals that many routes share, by status.
+Json shared_refusals() {
+  std::set<int> all;
+  for (const Route& route : routes()) all.merge(refusals(route));
+  Json out;
+  for (const int status : all) {
+    Json one;
+    one["description"] = title_of(status);
+    if (status == 429 || status == 503) {
+      one["headers"]["Retry-After"]["description"] = "seconds";
+      one["headers"]["Retry-After"]["schema"] = Json{{"type", "string"}};
+    }
+    one["content"]["application/problem+json"]["schema"] = ref("Problem");
+    out[std::to_string(status)] = one;
+  }
   return out;
 }
 
@@ -89,6 +162,7 @@ std::string openapi_document() {
     out["paths"][route.pattern][method] = operation(route);
   }
   out["components"]["securitySchemes"]["bearer"] = Json{{"type", "http"}, {"scheme", "bearer"}};
+  out["components"]["responses"] = shared_refusals();
   out["components"]["schemas"] = schemas();
   return dump_json(out) + "\n";
 }

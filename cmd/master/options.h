@@ -18,6 +18,7 @@ struct Options {
   std::string tls_cert, tls_key, client_ca;
   std::vector<std::string> tls_names;
   std::string config;
+  std::map<std::string, std::string> flags;  ///< what the command line gave: "listen" and its value
   std::string state_dir;  ///< empty: $STATE_DIRECTORY, else /var/lib/ffrtmp-master for root, else
                           ///< ~/.local/state/ffrtmp-master
   std::string blob_dir;   ///< empty: STATE_DIR/blobs; shared by all masters of one fleet
@@ -28,6 +29,8 @@ struct Options {
 
   int64_t most_connections = 12'000, most_per_address = 0;
   int64_t requests_per_second = 2'000, burst = 4'000, open_per_key = 6'000;
+  int64_t connections_per_key = 6'000;  ///< 0: no limit
+  int64_t header_timeout_ms = 15'000, body_timeout_ms = 300'000, idle_timeout_ms = 75'000;
   int64_t worker_threads = 32;
   int64_t log_cap_bytes = 16 << 20;
   int64_t most_artifact_bytes = INT64_C(1) << 40;

@@ -9,19 +9,12 @@
 #include <cstring>
 
 #include "sys/file.h"
+#include "sys/sibling.h"
 #include "sys/text.h"
 
 namespace ffrtmp {
 
-Result<std::string> systemd_helper() {
-  TRY(std::string folder, own_program());
-  folder.erase(folder.rfind('/'));
-  for (const std::string& candidate :
-       {folder + "/ffrtmp-systemd", folder + "/../libexec/ffrtmp/ffrtmp-systemd"})
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  return bad_input("the program that talks to systemd is missing:", folder + "/ffrtmp-systemd",
-                   "install it beside ffrtmp");
-}
+Result<std::string> systemd_helper() { return sibling("ffrtmp-systemd", "talks to systemd"); }
 
 namespace {
 

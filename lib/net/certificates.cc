@@ -163,6 +163,23 @@ bool covers(const std::string& pem, const std::vector<std::string>& names) {
   return true;
 }
 
+Status check_authorities(const std::string& pem) {
+  gnutls_x509_crt_t* list = nullptr;
+  unsigned count = 0;
+  const gnutls_datum_t data = datum(pem);
+  TRY_OK(check(gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0),
+               "reading certificates"));
+  bool all = count > 0;
+  for (unsigned i = 0; i < count; i++) {
+    unsigned critical = 0;
+    all = all && gnutls_x509_crt_get_ca_status(list[i], &critical) > 0;
+    gnutls_x509_crt_deinit(list[i]);
+  }
+  gnutls_free(list);
+  if (!all) return sys_error("a certificate in it is not an authority's", "", EINVAL);
+  return {};
+}
+
 Result<OwnTls> own_tls(const std::string& dir, const std::vector<std::string>& names) {
   TRY_OK(make_dirs(dir, 0700));
   OwnTls out{dir + "/ca.crt", dir + "/server.crt", dir + "/server.key", "", false};

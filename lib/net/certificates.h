@@ -24,6 +24,10 @@ Result<int64_t> seconds_left(const std::string& certificate_pem);
 /// Whether the certificate is good for all these names.
 bool covers(const std::string& certificate_pem, const std::vector<std::string>& names);
 
+/// Whether a PEM text can serve to verify clients: one or more certificates, all of them authorities' (a leaf
+/// among them would admit nobody, or one client for ever). Errors: EINVAL with the reason.
+Status check_authorities(const std::string& pem);
+
 /// Makes the CA and the server's pair in `dir` (0700; keys 0600) when they are not there, and renews the
 /// server's pair when a third of its life is left or a name is missing.
 struct OwnTls {

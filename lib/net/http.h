@@ -59,6 +59,9 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   Request request;
+  /// The connection is `owner`'s from now on, until it ends. False when that one has `most` others already
+  /// (0: no limit): refuse, and close it. Only before `respond`.
+  virtual bool claim_connection(const std::string& owner, size_t most) = 0;
   /// Once. Later calls are ignored.
   virtual void respond(Response response) = 0;
 };

@@ -99,6 +99,7 @@ struct Watched {
   int fd = -1;
   Phase phase = Phase::header;
   int64_t since = 0;
+  std::string owner = {};  ///< whose it is, once somebody has said so
 };
 
 int64_t now_ms() { return monotonic_now().count() / 1'000'000; }
@@ -109,10 +110,12 @@ class ExchangeImpl final : public Exchange {
  public:
   ExchangeImpl(HttpServer* server, MHD_Connection* connection) : server_(server), connection_(connection) {}
   void respond(Response response) override;
+  bool claim_connection(const std::string& owner, size_t most) override;
 
   enum class Step { headers, handling, answered };
   std::atomic<Step> step = Step::headers;
-  Response response;
+  std::unique_ptr<Response>
+      response;  ///< made when it is there: most exchanges are polls that wait for theirs
   Watched* watched = nullptr;
   size_t counted = 0;  ///< bytes of the body in the server's total
   bool too_large = false, bad_length = false;
@@ -152,9 +155,9 @@ class HttpServer final : public Server {
     };
     add(MHD_OPTION_LISTEN_SOCKET, fd_);
     add(MHD_OPTION_CONNECTION_LIMIT, static_cast<intptr_t>(options_.most_connections));
-    add(MHD_OPTION_CONNECTION_TIMEOUT, options_.idle_seconds);
-    // Each parked poll holds it: enough for any sensible header, and no more.
-    add(MHD_OPTION_CONNECTION_MEMORY_LIMIT, 12 * 1024);
+    add(MHD_OPTION_CONNECTION_TIMEOUT, static_cast<intptr_t>(std::max<int64_t>(1, options_.idle_ms / 1000)));
+    // Each parked poll holds it: enough for 5 KB of header, and no more.
+    add(MHD_OPTION_CONNECTION_MEMORY_LIMIT, 6 * 1024);
     add(MHD_OPTION_CONNECTION_MEMORY_INCREMENT, 1024);
     add(MHD_OPTION_STRICT_FOR_CLIENT, 1);
     if (options_.io_threads > 1) add(MHD_OPTION_THREAD_POOL_SIZE, options_.io_threads);
@@ -186,6 +189,11 @@ class HttpServer final : public Server {
   uint16_t port() const override { return port_; }
   size_t connections() const override { return count_; }
   size_t open_requests() const override { return open_; }
+  size_t busy_connections() const override {
+    const std::lock_guard lock(mutex_);
+    return static_cast<size_t>(
+        std::ranges::count_if(watched_, [](const auto& entry) { return entry.first->phase != Phase::idle; }));
+  }
   void quiesce() override {
     const MHD_socket fd = MHD_quiesce_daemon(daemon_);
     if (fd != MHD_INVALID_SOCKET) ::close(fd);
@@ -249,6 +257,7 @@ class HttpServer final : public Server {
       auto* watched = static_cast<Watched*>(*context);
       self->watched_.erase(watched);
       self->count_ = self->watched_.size();
+      self->disown(*watched);
       delete watched;
       *context = nullptr;
     }
@@ -261,17 +270,34 @@ class HttpServer final : public Server {
     watched->since = now_ms();
   }
 
+  bool claim(Watched& watched, const std::string& owner, size_t most) {
+    const std::lock_guard lock(mutex_);
+    if (watched.owner == owner) return true;
+    size_t& held = owners_[owner];
+    if (most != 0 && held >= most) return false;
+    held++;
+    disown(watched);
+    watched.owner = owner;
+    return true;
+  }
+
+  void disown(Watched& watched) {  // under the lock
+    const auto found = owners_.find(watched.owner);
+    if (found != owners_.end() && --found->second == 0) owners_.erase(found);
+    watched.owner.clear();
+  }
+
   void reap() {
     std::unique_lock lock(mutex_);
+    const auto pace = std::chrono::milliseconds(std::clamp<int64_t>(options_.header_ms / 4, 100, 2000));
     while (!stopping_) {
-      reaper_wake_.wait_for(lock, std::chrono::seconds(watched_.empty() ? 30 : 2));
+      reaper_wake_.wait_for(lock, watched_.empty() ? std::chrono::seconds(30) : pace);
       const int64_t now = now_ms();
       for (const auto& [watched, unused] : watched_) {
-        const int64_t age = (now - watched->since) / 1000;
-        const bool late =
-            (watched->phase == Phase::header && age > options_.header_seconds) ||
-            (watched->phase == Phase::body && age > options_.body_seconds) ||
-            (watched->phase == Phase::idle && age > options_.idle_seconds + options_.header_seconds);
+        const int64_t age = now - watched->since;
+        const bool late = (watched->phase == Phase::header && age > options_.header_ms) ||
+                          (watched->phase == Phase::body && age > options_.body_ms) ||
+                          (watched->phase == Phase::idle && age > options_.idle_ms + options_.header_ms);
         // The descriptor is open as long as the entry is there: `on_connection` takes it out first.
         if (late) ::shutdown(watched->fd, SHUT_RDWR);
       }
@@ -387,7 +413,7 @@ class HttpServer final : public Server {
             R"({"type":"about:blank","title":"Content Too Large","status":413,"detail":"a body may have at most )" +
             std::to_string(options_.most_body) + " bytes\"}\n";
         refused.close = true;
-        exchange->response = std::move(refused);
+        exchange->response = std::make_unique<Response>(std::move(refused));
         exchange->step = ExchangeImpl::Step::answered;
         return queue(connection, *exchange);
       }
@@ -425,7 +451,10 @@ class HttpServer final : public Server {
       exchange->respond(std::move(refused));
       return MHD_YES;
     }
-    pool_->post([this, exchange] { handler_(exchange); });
+    if (options_.at_once && options_.at_once(exchange->request))
+      handler_(exchange);
+    else
+      pool_->post([this, exchange] { handler_(exchange); });
     return MHD_YES;
   }
 
@@ -439,7 +468,7 @@ class HttpServer final : public Server {
   }
 
   MHD_Result queue(MHD_Connection* connection, ExchangeImpl& exchange) {
-    Response& response = exchange.response;
+    Response& response = *exchange.response;
     MHD_Response* raw = nullptr;
     if (response.stream) {
       exchange.stream = std::make_shared<StreamState>(connection);
@@ -489,18 +518,23 @@ class HttpServer final : public Server {
   uint16_t port_ = 0;
   std::string complaint_;
   std::atomic<bool> started_ = false;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable reaper_wake_;
   std::unordered_map<Watched*, int> watched_;
+  std::unordered_map<std::string, size_t> owners_;  ///< connections of each
   bool stopping_ = false;
   std::atomic<size_t> count_ = 0, open_ = 0, body_total_ = 0;
   std::thread reaper_;
 };
 
+bool ExchangeImpl::claim_connection(const std::string& owner, size_t most) {
+  return watched == nullptr || server_->claim(*watched, owner, most);
+}
+
 void ExchangeImpl::respond(Response answer) {
   const std::lock_guard lock(once_);
   if (step != Step::handling) return;
-  response = std::move(answer);
+  response = std::make_unique<Response>(std::move(answer));
   step = Step::answered;
   // The connection stays until it is resumed, and must not be touched afterwards.
   MHD_resume_connection(connection_);

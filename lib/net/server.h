@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,12 +19,14 @@ struct ServerOptions {
   size_t most_per_address = 0;  ///< 0: no limit
   size_t most_body = 9u << 20;
   size_t most_body_total = 512u << 20;
-  int idle_seconds = 75;
-  int header_seconds =
-      15;  ///< from the connection, or the last answer plus `idle_seconds`, to the end of the headers
-  int body_seconds = 300;
+  int64_t idle_ms = 75'000;  ///< between two requests, and while neither end sends anything
+  int64_t header_ms =
+      15'000;  ///< from the first moment of a connection, or of waiting, to the end of a header
+  int64_t body_ms = 300'000;  ///< from the end of the header to the end of the body
   int io_threads = 2;
   int worker_threads = 32;
+  /// Requests that are answered at once, on the I/O thread, whatever the workers wait for. Must be quick.
+  std::function<bool(const Request&)> at_once;
 };
 
 /// An HTTP/1.1 server over libmicrohttpd. Handlers run on worker threads; the answer may come later, from any
@@ -41,6 +44,9 @@ class Server {
   virtual size_t connections() const = 0;
   /// Requests whose answer is not yet given.
   virtual size_t open_requests() const = 0;
+  /// Connections that wait for something of ours: a handshake, a request under way, an answer. Those that
+  /// rest between two requests are not among them.
+  virtual size_t busy_connections() const = 0;
 };
 
 }  // namespace ffrtmp::net

@@ -145,15 +145,15 @@ int64_t Board::news() const {
   return news_;
 }
 
-uint64_t Board::wait(const std::string& node_id, const NodeCaps& caps, const Free& free, int64_t news,
-                     std::function<void()> wake) {
+uint64_t Board::wait(const std::string& node_id, std::shared_ptr<const NodeCaps> caps, const Free& free,
+                     int64_t news, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
   if (news_ != news) {
     wake();
     return 0;
   }
   const uint64_t ticket = next_ticket_++;
-  waiters_.emplace(ticket, Waiter{node_id, caps, free, std::move(wake)});
+  waiters_.emplace(ticket, Waiter{node_id, std::move(caps), free, std::move(wake)});
   return ticket;
 }
 
@@ -165,7 +165,7 @@ void Board::leave(uint64_t ticket) {
 void Board::wake_for(const Class& one, int64_t count) {
   // As many nodes as there are jobs, and no more: a job must not wake five thousand.
   for (auto it = waiters_.begin(); it != waiters_.end() && count > 0;) {
-    if (fits(one.needs, it->second.free) && unmet(one.needs, it->second.caps, it->second.node_id).empty()) {
+    if (fits(one.needs, it->second.free) && unmet(one.needs, *it->second.caps, it->second.node_id).empty()) {
       count -= std::max<int64_t>(1, std::min(it->second.free.slots, count));
       it->second.wake();
       it = waiters_.erase(it);

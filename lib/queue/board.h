@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -63,8 +64,8 @@ class Board {
   int64_t news() const;
   /// A node that waits for work. `wake` is called at most once, from any thread, and must not call back. When
   /// something became ready since `news`, it is called at once and 0 is returned.
-  uint64_t wait(const std::string& node_id, const NodeCaps& caps, const Free& free, int64_t news,
-                std::function<void()> wake);
+  uint64_t wait(const std::string& node_id, std::shared_ptr<const NodeCaps> caps, const Free& free,
+                int64_t news, std::function<void()> wake);
   void leave(uint64_t ticket);
   /// Wakes whoever matches a class whose time has come. Gives the next such moment, 0 when there is none.
   int64_t tick(int64_t now);
@@ -81,7 +82,7 @@ class Board {
   };
   struct Waiter {
     std::string node_id;
-    NodeCaps caps;
+    std::shared_ptr<const NodeCaps> caps;  ///< most nodes of a fleet are alike
     Free free;
     std::function<void()> wake;
   };

@@ -156,7 +156,7 @@ void check_schema(const Json& schema, const std::string& path, FieldErrors& erro
 
 namespace {
 void check_param(const Json& value, const Json& rule, const std::string& path, FieldErrors& errors) {
-  const std::string type = rule.value("type", "any");
+  const std::string type = text_or(rule, "type", "any");
   const bool right = type == "any" || (type == "string" && value.is_string()) ||
                      (type == "integer" && value.is_number_integer()) ||
                      (type == "number" && value.is_number()) || (type == "boolean" && value.is_boolean());
@@ -165,7 +165,9 @@ void check_param(const Json& value, const Json& rule, const std::string& path, F
     return;
   }
   if (const auto among = rule.find("enum"); among != rule.end() && among->is_array() && value.is_string()) {
-    const auto list = among->get<std::vector<std::string>>();
+    std::vector<std::string> list;
+    for (const Json& one : *among)
+      if (one.is_string()) list.push_back(one.get<std::string>());
     const auto text = value.get<std::string>();
     if (std::ranges::find(list, text) == list.end()) {
       const auto near = nearest(text, list);
@@ -192,7 +194,7 @@ void check_params(const Json& params, const Json& schema, const std::string& pat
     names.push_back(name);
     const auto given = params.is_object() ? params.find(name) : params.end();
     if (!params.is_object() || given == params.end()) {
-      if (rule.is_object() && rule.value("required", false))
+      if (at_or_null(rule, "required") == Json(true))
         errors.push_back({path + "." + name, "is required"});
     } else if (rule.is_object()) {
       check_param(*given, rule, path + "." + name, errors);

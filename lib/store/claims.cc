@@ -3,6 +3,8 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <mutex>
+#include <unordered_map>
 
 #include "queue/state.h"
 #include "store/events.h"
@@ -120,17 +122,43 @@ int64_t heartbeat_period(const Periods& periods, int64_t nodes) {
 
 int64_t lease_for(const Periods&, int64_t heartbeat) { return heartbeat * 3 + heartbeat / 2; }
 
+namespace {
+/// Capabilities from their text. A node asks again and again, and most nodes of a fleet are alike: what was
+/// read before is shared, which saves its time and, with thousands of parked polls, its memory.
+Result<std::shared_ptr<const queue::NodeCaps>> caps_of(const std::string& text) {
+  static std::mutex mutex;
+  static std::unordered_map<std::string, std::weak_ptr<const queue::NodeCaps>> known;
+  static size_t prune_at = 256;
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(text); found != known.end())
+      if (auto caps = found->second.lock()) return caps;
+  }
+  TRY(const Json json, parse_json(text, "a node's capabilities"));
+  FieldErrors ignored;
+  auto caps = std::make_shared<const queue::NodeCaps>(queue::read_caps(json, "", ignored));
+  const std::lock_guard lock(mutex);
+  if (known.size() >= prune_at) {
+    std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+    prune_at = std::max<size_t>(256, known.size() * 2);
+  }
+  known[text] = caps;
+  return std::shared_ptr<const queue::NodeCaps>(caps);
+}
+}  // namespace
+
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   TRY(const Rows node,
-      tx.run("SELECT caps, cordoned, draining, revoked, last_nonce, last_grant FROM nodes WHERE id = ?1 "
-             "{LOCK}",
-             {in.node}));
+      tx.run(
+          "SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE id = ?1 "
+          "{LOCK}",
+          {in.node}));
   if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
   const Row& row = node[0];
   Claimed out;
-  TRY(const Json caps, parse_json(row[0].s(), "a node's capabilities"));
-  FieldErrors ignored;
-  out.caps = queue::read_caps(caps, "", ignored);
+  out.refused = !in.session.empty() && row[3].s() == in.session;
+  if (out.refused) return out;
+  TRY(out.caps, caps_of(row[0].s()));
   if (!in.nonce.empty() && row[4].s() == in.nonce) {
     TRY(out.grants, repeat(tx, in.node, row[5].s()));
     if (!out.grants.empty()) return out;
@@ -141,13 +169,13 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
 
   TRY(const Load load, load_of(tx, in.node));
   queue::Free free = in.free;
-  free.slots = std::min(free.slots, out.caps.max_jobs - load.jobs);
+  free.slots = std::min(free.slots, out.caps->max_jobs - load.jobs);
   std::vector<std::string> groups = load.groups;
   int64_t want = std::min(in.most, free.slots);
   std::string remembered;
   while (want > 0) {
     int64_t got = 0;
-    const auto candidates = board.candidates(in.node, out.caps, free, tx.now());
+    const auto candidates = board.candidates(in.node, *out.caps, free, tx.now());
     for (const auto& candidate : candidates) {
       if (want <= 0) break;
       if (!queue::fits(candidate.needs, free)) continue;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "queue/rules.h"
 #include "store/jobs.h"
 
@@ -27,15 +29,17 @@ struct Grant {
 struct Claim {
   std::string node;
   queue::Free free;
-  std::string nonce;  ///< a repeated request with the same nonce gets the same grants
+  std::string nonce;    ///< a repeated request with the same nonce gets the same grants
+  std::string session;  ///< the agent's, as in its heartbeats; empty: it does not say
   int64_t most = 1;
   Periods periods;
   int64_t lease = 0;
 };
 struct Claimed {
   std::vector<Grant> grants;
-  queue::NodeCaps caps;
-  std::string closed;  ///< "draining", "cordoned": no work will come
+  std::shared_ptr<const queue::NodeCaps> caps;
+  std::string closed;    ///< "draining", "cordoned": no work will come
+  bool refused = false;  ///< it came from a second agent with the node's identity
 };
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& claim);
 

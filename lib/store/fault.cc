@@ -11,7 +11,9 @@ Fault fault_of(const Error& error) {
     case ETIMEDOUT:
     case ECONNREFUSED:
     case ECONNRESET: return Fault::unavailable;
-    case ENOSPC: return Fault::full;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return Fault::full;
     case EROFS: return Fault::read_only;
     case EEXIST: return Fault::duplicate;
     case EUCLEAN: return Fault::corrupt;

@@ -14,6 +14,8 @@ struct Node {
 Result<Node> get_node(Tx& tx, const std::string& id);
 Result<std::vector<Node>> list_nodes(Tx& tx, const std::string& after_name, int64_t limit);
 Json node_json(const Node& node);
+/// The data of an event about a node.
+std::string node_event(const std::string& id, const std::string& name, const std::string& reason = {});
 
 struct Registration {
   std::string name, boot_id, version, nonce, token_hash;
@@ -56,6 +58,7 @@ struct Command {
 struct BeatAnswer {
   std::vector<Command> commands;
   bool draining = false, cordoned = false, stale = false;
+  bool refused = false;  ///< it came from a second agent with the node's identity
 };
 Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& node, const Beat& in);
 

@@ -1,9 +1,13 @@
 #include "store/pg_connection.h"
 
+#include <poll.h>
+
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "store/sql_words.h"
+#include "sys/clock.h"
 #include "sys/text.h"
 
 namespace ffrtmp::store {
@@ -13,6 +17,8 @@ namespace {
 // Answers that nobody reads fill the socket's buffers until both ends wait for each other.
 constexpr size_t kUnread = 64;
 constexpr size_t kStatements = 256;
+// Longer than the server's own limits (below), so that it is the server who says so when it can.
+constexpr int64_t kPatienceMs = 15'000;
 constexpr Oid kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kNumeric = 1700;
 
 int errno_of(std::string_view state) {
@@ -76,11 +82,12 @@ Status PgConnection::ensure() {
     close();
     return sys_error("connecting to PostgreSQL", "", ECONNREFUSED, why);
   }
-  PQclear(PQexec(conn_,
-                 "SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '10s';"
-                 "SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = error"));
   if (PQenterPipelineMode(conn_) != 1) return failed("", "no pipeline mode");
-  return {};
+  for (const char* setting :
+       {"SET synchronous_commit = on", "SET statement_timeout = '12s'", "SET lock_timeout = '10s'",
+        "SET idle_in_transaction_session_timeout = '60s'", "SET client_min_messages = error"})
+    TRY_OK(send(setting, {}));
+  return flush();
 }
 
 void PgConnection::close() {
@@ -127,12 +134,27 @@ Status PgConnection::send(std::string_view sql, const std::vector<Param>& params
   return {};
 }
 
-Result<Rows> PgConnection::drain() {
-  if (PQpipelineSync(conn_) != 1) return failed("", PQerrorMessage(conn_));
+bool PgConnection::answer_comes(int64_t until_ms) {
+  while (PQisBusy(conn_) == 1) {
+    const int64_t left = until_ms - monotonic_now().count() / 1'000'000;
+    pollfd fd{PQsocket(conn_), POLLIN, 0};
+    const int ready = left <= 0 ? 0 : ::poll(&fd, 1, static_cast<int>(left));
+    if (ready == 0) return false;
+    if (ready > 0 && PQconsumeInput(conn_) != 1) return true;  // lost: the next PQgetResult says so
+  }
+  return true;
+}
+
+Result<Rows> PgConnection::read_results() {
+  const int64_t until = monotonic_now().count() / 1'000'000 + kPatienceMs;
   Rows out;
   std::unexpected<Error> error{Error{}};
   bool bad = false;
   for (;;) {
+    if (!answer_comes(until)) {
+      close();
+      return failed("", "it has not answered for 15 seconds");
+    }
     PGresult* result = PQgetResult(conn_);
     if (result == nullptr) {
       if (!good()) return failed("", PQerrorMessage(conn_));
@@ -142,8 +164,6 @@ Result<Rows> PgConnection::drain() {
     if (status == PGRES_FATAL_ERROR && !bad) {
       bad = true;
       error = failed(PQresultErrorField(result, PG_DIAG_SQLSTATE), PQresultErrorMessage(result));
-      // What was to be prepared after the error was not.
-      prepared_.clear();
     } else if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
       out = Rows{};  // only the last statement's rows are anybody's
       for (int r = 0; r < PQntuples(result); r++) out.rows.push_back(read_row(result, r));
@@ -153,17 +173,21 @@ Result<Rows> PgConnection::drain() {
     if (status == PGRES_PIPELINE_SYNC) break;
     if (status == PGRES_FATAL_ERROR && !good()) break;
   }
+  if (bad) return error;
+  return out;
+}
+
+Result<Rows> PgConnection::drain() {
+  if (PQpipelineSync(conn_) != 1) return failed("", PQerrorMessage(conn_));
+  auto out = read_results();
   pending_ = 0;
-  if (bad) {
-    // Names that survive on the server would clash with a second PREPARE of the same text.
-    if (good()) {
-      PQexitPipelineMode(conn_);
-      PGresult* cleared = PQexec(conn_, "ROLLBACK; DEALLOCATE ALL");
-      PQclear(cleared);
-      PQenterPipelineMode(conn_);
-    }
-    return error;
-  }
+  if (out || !good()) return out;
+  // What was to be prepared after the error was not, and names that survive on the server would clash with a
+  // second PREPARE of the same text.
+  prepared_.clear();
+  for (const char* sql : {"ROLLBACK", "DEALLOCATE ALL"})
+    PQsendQueryParams(conn_, sql, 0, nullptr, nullptr, nullptr, nullptr, 0);
+  if (PQpipelineSync(conn_) == 1) (void)read_results();
   return out;
 }
 

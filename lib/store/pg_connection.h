@@ -33,6 +33,11 @@ class PgConnection {
 
  private:
   Result<Rows> drain();
+  /// Reads all results up to the pipeline's next sync: the last statement's rows, or the first error.
+  Result<Rows> read_results();
+  /// False when nothing came in time: the server is there and does not answer (it hangs, or a firewall
+  /// between us swallows packets), which libpq itself would wait for without end.
+  bool answer_comes(int64_t until_ms);
   std::unexpected<Error> failed(const char* sqlstate, const char* message);
 
   std::string url_;

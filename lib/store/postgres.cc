@@ -2,6 +2,7 @@
 #include <sys/eventfd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kConnections = 8;
 constexpr int kTries = 4;
+constexpr std::chrono::seconds kTakeWait{5};
 constexpr int64_t kLeaderLock = 7766554434;
 constexpr const char* kClockSql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
@@ -91,6 +93,8 @@ class Postgres final : public Database {
  private:
   Status transact(const Body& body, const char* begin) {
     PgConnection* connection = take();
+    if (connection == nullptr)
+      return sys_error("asking PostgreSQL", "", EAGAIN, "every connection to it is waiting");
     Status result;
     for (int attempt = 0; attempt < kTries; attempt++) {
       bool committing = false;
@@ -101,7 +105,7 @@ class Postgres final : public Database {
         for (auto& action : after) action();
         return result;
       }
-      if (connection->good()) (void)connection->script("ROLLBACK");
+      if (connection->good()) (void)connection->run("ROLLBACK", {});
       // After a commit was sent nobody knows whether it took: the caller must ask again, and every request
       // that changes something is safe to repeat (nonce, fence, Idempotency-Key).
       if (committing && !connection->good()) break;
@@ -132,9 +136,10 @@ class Postgres final : public Database {
     return {};
   }
 
+  /// nullptr when none became free in time.
   PgConnection* take() {
     std::unique_lock lock(mutex_);
-    freed_.wait(lock, [&] { return !free_.empty(); });
+    if (!freed_.wait_for(lock, kTakeWait, [&] { return !free_.empty(); })) return nullptr;
     PgConnection* connection = free_.back();
     free_.pop_back();
     return connection;

@@ -302,7 +302,9 @@ def main():
         for m in masters:
             m.kill()
         masters[0].start()
-        wrong = check(fleet, masters[0])
+        wrong = check(fleet, masters[0]) + contract.of(masters[0].http().document).violations
+        if fleet.history.counts["500"]:
+            wrong.append(f"{fleet.history.counts['500']} answers of 500: what was it? " + masters[0].errors()[-500:])
         for line in wrong[:20]:
             print("violation: " + line)
         ok = not wrong and len(fleet.history.submitted) >= total // 2 * 2

@@ -1,9 +1,12 @@
 """What the master's tests share: a master as a process, HTTPS to it, a node as an object, a private PostgreSQL."""
-import http.client, json, os, pwd, random, re, shutil, signal, socket, ssl, subprocess, tempfile, time
+import copy, gzip, http.client, json, os, pwd, random, re, shutil, signal, socket, ssl, subprocess, sys, tempfile, time, traceback
+
+import contract
 
 BUILD = os.environ.get("FFRTMP_BIN") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bin")
 MASTER = os.path.join(BUILD, "master")
 FLEET = os.path.join(BUILD, "ffrtmp-fleet")
+FFRTMP = os.path.join(BUILD, "ffrtmp")
 
 
 class Master:
@@ -46,7 +49,7 @@ class Master:
         raise RuntimeError("the master did not start: " + self.errors())
 
     def errors(self):
-        return open(os.path.join(self.folder, "err")).read()[-2000:]
+        return open(os.path.join(self.folder, "err")).read()[-20000:]
 
     def kill(self):
         if self.process and self.process.poll() is None:
@@ -85,11 +88,11 @@ class Answer:
 
 
 class Http:
-    """One kept-alive connection. Raises OSError or HTTPException when the network fails."""
+    """One kept-alive connection. Raises OSError or HTTPException when the network fails. What comes back is held to the contract."""
     contexts = {}
 
     def __init__(self, port, ca, token, timeout=30):
-        self.port, self.token, self.timeout = port, token, timeout
+        self.port, self.ca, self.token, self.timeout = port, ca, token, timeout
         if ca not in Http.contexts:
             Http.contexts[ca] = ssl.create_default_context(cafile=ca)
         self.context = Http.contexts[ca]
@@ -103,6 +106,7 @@ class Http:
     def __call__(self, method, path, body=None, headers=None):
         if self.connection is None:
             self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=self.timeout)
+        sent = body
         send = {"Authorization": "Bearer " + self.token} if self.token else {}
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
@@ -114,10 +118,25 @@ class Http:
             out = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
             if answer.will_close:
                 self.close()
+            self.hold_to_contract(method, path, sent, send, out)
             return out
         except BaseException:
             self.close()
             raise
+
+
+    def hold_to_contract(self, method, path, sent, headers, answer):
+        kept = contract.of(self.document)
+        raw = gzip.decompress(answer.raw) if answer.headers.get("content-encoding") == "gzip" else answer.raw
+        kept.check(method, path, sent, headers, answer.status, answer.headers, raw)
+
+    def document(self):
+        c = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=self.timeout)
+        c.request("GET", "/openapi.json")
+        try:
+            return c.getresponse().read()
+        finally:
+            c.close()
 
 
 class Node:
@@ -131,6 +150,13 @@ class Node:
         self.id, self.token = answer.json["id"], answer.json["token"]
         self.http = master.http(self.token, 70)
         self.free = {k: self.caps[k] for k in ("cores", "memory_bytes", "disk_bytes", "encoder_sessions") if k in self.caps}
+
+    def copy(self):
+        """A second agent with this one's identity: a restored snapshot, a copied disk."""
+        other = copy.copy(self)
+        other.session, other.boot, other.beat = os.urandom(4).hex(), os.urandom(8).hex(), 0
+        other.http = self.master.http(self.token, 70)
+        return other
 
     def post(self, verb, body):
         return self.http("POST", f"/api/v1/nodes/{self.id}/{verb}", body)
@@ -191,6 +217,12 @@ class Postgres:
     def stop(self, mode="immediate"):
         self.run([self.bin + "/pg_ctl", "-D", self.data, "-w", "-m", mode, "stop"])
 
+    def processes(self):
+        """The server and everybody it has forked."""
+        leader = int(open(self.data + "/postmaster.pid").readline())
+        children = open(f"/proc/{leader}/task/{leader}/children").read().split()
+        return [leader] + [int(pid) for pid in children]
+
     def database(self):
         self.count += 1
         name = f"q{self.count}"
@@ -211,3 +243,21 @@ def eventually(check, timeout=30, step=0.1):
             return value
         time.sleep(step)
     raise AssertionError(f"did not come true in {timeout} s: {value!r}")
+
+
+def run_tests(module, names):
+    """Runs the test_ functions of a module, or those whose name holds one of `names`; gives the exit code."""
+    results = []
+    for name, test in [(n[5:], t) for n, t in module.items() if n.startswith("test_")]:
+        if names and not any(part in name for part in names):
+            continue
+        try:
+            test()
+            contract.assert_kept()
+            results.append(True)
+            print(f"ok {name}", flush=True)
+        except Exception:
+            results.append(False)
+            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+    print(f"# {results.count(True)} passed, {results.count(False)} failed")
+    return 0 if all(results) and results else 1

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "queue/rules.h"
 #include "store/claims.h"
 #include "store/events.h"
 #include "store/files.h"
@@ -262,5 +263,74 @@ TEST_CASE("time takes back offers, gives up silent nodes, and ends late jobs") {
     CHECK(f.in_write([&](Tx& tx) { return sweep_timers(tx, f.board, {}, true, 100); }) == 0);
     for (const auto& one : made)
       CHECK(f.in_write([&](Tx& tx) { return get_job(tx, one.seq, true); }).state == "queued");
+  }
+}
+
+TEST_CASE("a copy of an agent takes no job from the first one, and is refused") {
+  for (const auto& backend : backends()) {
+    CAPTURE(backend);
+    Fixture f(backend);
+    f.node("n-1");
+    f.submit(2);
+    const auto got = f.take("n-1", 1);
+    REQUIRE(got->grants.size() == 1);
+    const std::string job = got->grants[0].job;
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    const auto beat = [&](const char* session, int64_t number, bool with_job) {
+      Beat in;
+      in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;
+      in.periods.forget_slack = 0;
+      if (with_job) in.jobs.push_back({job, 1, "", -1});
+      return f.in_write([&](Tx& tx) { return heartbeat(tx, f.board, "n-1", in); });
+    };
+    CHECK(!beat("first", 1, true).stale);
+    CHECK(!beat("copy", 1, false).refused);
+    CHECK(beat("first", 2, true).stale);
+    CHECK(!beat("copy", 2, false).refused);
+    CHECK(!beat("first", 3, true).stale);
+    CHECK(beat("copy", 3, false).refused);
+    const auto now = f.in_write([&](Tx& tx) { return get_job(tx, seq_of(job), true); });
+    CHECK(now.state == "running");
+    CHECK(now.attempt == 1);
+    Claim in;
+    in.node = "n-1", in.free.slots = 1, in.lease = 60'000, in.session = "copy";
+    CHECK(f.in_write([&](Tx& tx) { return claim(tx, f.board, in); }).refused);
+    in.session = "first";
+    CHECK(f.in_write([&](Tx& tx) { return claim(tx, f.board, in); }).grants.size() == 1);
+    const auto told =
+        f.in_write([](Tx& tx) { return tx.run("SELECT count(*) FROM events WHERE kind = 'node.cloned'"); });
+    CHECK(told[0][0].i() == 1);
+  }
+}
+
+TEST_CASE("a node that was started anew with another boot gives its jobs back") {
+  for (const auto& backend : backends()) {
+    CAPTURE(backend);
+    Fixture f(backend);
+    f.node("n-1");
+    f.submit(1);
+    const std::string job = f.take("n-1", 1)->grants[0].job;
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    const auto beat = [&](const char* session, int64_t number) {
+      Beat in;
+      in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;
+      return f.in_write([&](Tx& tx) { return heartbeat(tx, f.board, "n-1", in); });
+    };
+    Beat with;
+    with.session = with.boot_id = "one", with.beat = 1, with.lease = 60'000;
+    with.jobs.push_back({job, 1, "", -1});
+    f.in_write([&](Tx& tx) { return heartbeat(tx, f.board, "n-1", with); });
+    beat("two", 1);
+    CHECK(f.in_write([&](Tx& tx) { return get_job(tx, seq_of(job), true); }).state == "running");
+    REQUIRE(f.db->write([](Tx& tx) -> Status {  // a lease has passed
+      TRY_OK(tx.run("UPDATE nodes SET session_since = 1"));
+      TRY_OK(tx.run("UPDATE jobs SET started_at = 1"));
+      return {};
+    }));
+    beat("two", 2);
+    const auto now = f.in_write([&](Tx& tx) { return get_job(tx, seq_of(job), true); });
+    CHECK(now.state == "queued");
+    CHECK(now.reason == "its node was restarted");
+    CHECK(queue::count_of(now.lost_on) == 1);
   }
 }

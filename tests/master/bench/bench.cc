@@ -1,119 +1,30 @@
 // Load for a master over real HTTPS, in C++ so that the client is not what is measured: keep-alive TLS
 // connections, one thread each (lifecycles), or thousands of parked polls in one thread. Run by
 // scripts/bench-master, which says what the figures mean.
-#include <arpa/inet.h>
-#include <gnutls/gnutls.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-#include "sys/fd.h"
-#include "sys/json.h"
+#include "bench/connection.h"
 
 using namespace ffrtmp;
+using bench::Connection;
+using bench::Target;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-struct Target {
-  uint16_t port = 0;
-  std::string key;
-  gnutls_certificate_credentials_t trust = nullptr;
-};
-
-class Connection {
- public:
-  Connection(const Target& target, std::string token) : target_(target), token_(std::move(token)) { dial(); }
-  ~Connection() {
-    if (session_ != nullptr) gnutls_deinit(session_);
-  }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  void send(const char* method, const std::string& path, const std::string& body) {
-    std::string text =
-        std::string(method) + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + token_ +
-        "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-        body;
-    for (size_t at = 0; at < text.size();) {
-      const ssize_t sent = gnutls_record_send(session_, text.data() + at, text.size() - at);
-      if (sent < 0) fail("sending", static_cast<int>(sent));
-      at += static_cast<size_t>(sent);
-    }
-  }
-  std::string receive() {
-    size_t end = 0;
-    while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) more();
-    const size_t length_at = buffer_.find("Content-Length: ");
-    const size_t length = length_at < end ? std::stoul(buffer_.substr(length_at + 16)) : 0;
-    while (buffer_.size() < end + 4 + length) more();
-    status = std::stoi(buffer_.substr(9, 3));
-    std::string body = buffer_.substr(end + 4, length);
-    buffer_.erase(0, end + 4 + length);
-    return body;
-  }
-  Json ask(const char* method, const std::string& path, const Json& body) {
-    send(method, path, body.dump());
-    const std::string text = receive();
-    if (status >= 300) {
-      fprintf(stderr, "%s %s: %d %s\n", method, path.c_str(), status, text.c_str());
-      exit(1);
-    }
-    return Json::parse(text);
-  }
-  int status = 0;
-
- private:
-  [[noreturn]] void fail(const char* what, int code) {
-    fprintf(stderr, "%s: %s\n", what, gnutls_strerror(code));
-    exit(1);
-  }
-  void dial() {
-    fd_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(target_.port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int on = 1;
-    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-      perror("connect");
-      exit(1);
-    }
-    gnutls_init(&session_, GNUTLS_CLIENT);
-    gnutls_set_default_priority(session_);
-    gnutls_credentials_set(session_, GNUTLS_CRD_CERTIFICATE, target_.trust);
-    gnutls_session_set_verify_cert(session_, "127.0.0.1", 0);
-    gnutls_transport_set_int(session_, fd_.get());
-    int code = 0;
-    do code = gnutls_handshake(session_);
-    while (code < 0 && gnutls_error_is_fatal(code) == 0);
-    if (code < 0) fail("handshake", code);
-  }
-  void more() {
-    char part[16384];
-    const ssize_t got = gnutls_record_recv(session_, part, sizeof part);
-    if (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED) return;
-    if (got <= 0) fail("receiving", static_cast<int>(got));
-    buffer_.append(part, static_cast<size_t>(got));
-  }
-  const Target& target_;
-  std::string token_, buffer_;
-  Fd fd_;
-  gnutls_session_t session_ = nullptr;
-};
 
 struct Node {
   std::string id, token;
@@ -210,13 +121,45 @@ void lifecycles(const Target& target, int threads, int batch, int jobs, bool sub
   report("claim", claims);
 }
 
-/// Parks a poll on each of `count` connections and tells how long that took: a reconnect storm. Then waits
-/// for a line on stdin.
-void park(const Target& target, int count) {
+void raise_descriptors() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Opens `count` connections with one key, asks something on each, and keeps those that were not refused
+/// until a line comes on stdin.
+void flood(const Target& target, int count) {
+  raise_descriptors();
+  std::vector<std::unique_ptr<Connection>> held(static_cast<size_t>(count));
+  std::atomic<int> refused = 0, lost = 0;
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 4; t++)
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < held.size(); i += 4) try {
+          auto connection = std::make_unique<Connection>(target, target.key);
+          connection->send("GET", "/api/v1/jobs?limit=1", "");
+          connection->receive();
+          if (connection->status == 200)
+            held[i] = std::move(connection);
+          else
+            (connection->status == 429 ? refused : lost)++;
+        } catch (const std::exception& error) {
+          if (lost++ == 0) fprintf(stderr, "%s\n", error.what());
+        }
+    });
+  for (auto& thread : threads) thread.join();
+  const auto kept = std::ranges::count_if(held, [](const auto& one) { return one != nullptr; });
+  printf("held %ld refused %d lost %d\n", static_cast<long>(kept), refused.load(), lost.load());
+  fflush(stdout);
+  (void)getchar();
+}
+
+/// Parks a poll on each of `count` connections and tells how long that took: a reconnect storm. Then waits
+/// for a line on stdin.
+void park(const Target& target, int count) {
+  raise_descriptors();
   Connection admin(target, target.key);
   std::vector<Node> nodes;
   for (int i = 0; i < count; i++) nodes.push_back(join(admin, i));
@@ -242,9 +185,18 @@ void park(const Target& target, int count) {
 int main(int argc, char** argv) {
   if (argc < 6) {
     fprintf(stderr,
-            "bench PORT CA_FILE KEY lifecycle THREADS BATCH JOBS | submit THREADS BATCH JOBS | park COUNT\n");
+            "bench PORT CA_FILE KEY lifecycle THREADS BATCH JOBS | submit THREADS BATCH JOBS | park COUNT | "
+            "flood COUNT\n");
     return 2;
   }
+  std::set_terminate([] {
+    try {
+      std::rethrow_exception(std::current_exception());
+    } catch (const std::exception& error) {
+      fprintf(stderr, "%s\n", error.what());
+    }
+    _exit(1);
+  });
   Target target;
   target.port = static_cast<uint16_t>(atoi(argv[1]));
   target.key = argv[3];
@@ -252,6 +204,8 @@ int main(int argc, char** argv) {
   gnutls_certificate_set_x509_trust_file(target.trust, argv[2], GNUTLS_X509_FMT_PEM);
   if (strcmp(argv[4], "park") == 0)
     park(target, atoi(argv[5]));
+  else if (strcmp(argv[4], "flood") == 0)
+    flood(target, atoi(argv[5]));
   else if (argc >= 8)
     lifecycles(target, atoi(argv[5]), atoi(argv[6]), atoi(argv[7]), strcmp(argv[4], "submit") == 0);
   return 0;
