@@ -5,6 +5,7 @@
 #include "jobs/vigil.h"
 #include "limit_options.h"
 #include "print.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/text.h"
 #include "verb.h"
@@ -67,7 +68,7 @@ Result<AdoptRequest> read_request(const Arguments& arguments) {
 /// A name for the job: the one that was given, or one after the program.
 std::string job_name(const Arguments& arguments, pid_t pid) {
   if (arguments.has("job-id")) return arguments.value("job-id");
-  const auto stat = parse_stat(read_file("/proc/" + std::to_string(pid) + "/stat").value_or(""));
+  const auto stat = stat_of(pid);
   return make_job_id(stat ? stat->comm : "job");
 }
 

@@ -129,13 +129,6 @@ Status read_live(const Arguments& arguments, const JobType& type, LiveSpec& live
   return {};
 }
 
-Result<std::string> own_program() {
-  char self[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-  if (size <= 0) return sys_error("finding this program", "/proc/self/exe");
-  return std::string(self, static_cast<size_t>(size));
-}
-
 /// Lets go of the request's lock as soon as the workload runs; in the recorder, which would keep it for days.
 class UnlockingPrinter final : public RunListener {
  public:

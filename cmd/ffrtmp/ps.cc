@@ -10,7 +10,7 @@ namespace {
 
 std::string cpu_text(const Usage& usage, Duration age) {
   if (!usage.cpu_user_s || !usage.cpu_system_s) return "-";
-  const double seconds = std::chrono::duration<double>(age).count();
+  const double seconds = seconds_of(age);
   return std::to_string(static_cast<int>(
              seconds > 0 ? (*usage.cpu_user_s + *usage.cpu_system_s) / seconds * 100 + 0.5 : 0)) +
          "%";
@@ -45,7 +45,7 @@ Result<int> ps_verb(const Arguments& arguments) {
                     {"placement", job.record.receipt.placement},
                     {"cgroup", job.record.receipt.cgroup},
                     {"started_at", rfc3339(job.record.started_at)},
-                    {"age_s", std::chrono::duration<double>(age).count()},
+                    {"age_s", seconds_of(age)},
                     {"memory_bytes", usage.memory_bytes ? Json(*usage.memory_bytes) : Json(nullptr)},
                     {"usage", to_json(usage)},
                     {"command", command},

@@ -8,6 +8,7 @@
 #include "marks.h"
 #include "print.h"
 #include "selftest/dummy.h"
+#include "sys/file.h"
 #include "sys/text.h"
 #include "verb.h"
 
@@ -31,14 +32,12 @@ Result<int> selftest_verb(const Arguments& arguments) {
   if (!arguments.positionals.empty() || arguments.has_command)
     return bad_input("ffrtmp selftest takes no argument:",
                      shell_quote(arguments.positionals.empty() ? arguments.command : arguments.positionals));
-  char self[PATH_MAX];
-  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-  if (size <= 0) return sys_error("finding this program", "/proc/self/exe");
+  TRY(const std::string self, own_program());
   const bool json = arguments.has("json"), colour = colour_on(STDOUT_FILENO);
   size_t bite = 0, fail = 0, absent = 0;
   int printed = 0;
   Json trials = Json::array();
-  TRY_OK(run_selftest(std::string(self, static_cast<size_t>(size)), [&](const Trial& trial) {
+  TRY_OK(run_selftest(self, [&](const Trial& trial) {
     bite += trial.verdict == Trial::Verdict::bites;
     fail += trial.verdict == Trial::Verdict::fails;
     absent += trial.verdict == Trial::Verdict::absent;

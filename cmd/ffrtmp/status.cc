@@ -146,7 +146,6 @@ Result<int> status_verb(const Arguments& arguments) {
     Json connections = Json::array(), files = Json::array();
     for (const auto& each : now.connections) connections.push_back(to_json(each));
     for (const auto& each : now.files) files.push_back(to_json(each));
-    const auto seconds = [](Duration duration) { return std::chrono::duration<double>(duration).count(); };
     Json out = {
         {"schema", 1},
         {"job_id", record.job_id},
@@ -158,12 +157,12 @@ Result<int> status_verb(const Arguments& arguments) {
         {"job_type", record.job_type.empty() ? Json(nullptr) : Json(record.job_type)},
         {"restarts", record.restarts},
         {"stalled_since", record.stalled_since ? Json(rfc3339(*record.stalled_since)) : Json(nullptr)},
-        {"stalled_s", stands ? Json(seconds(stands->since)) : Json(nullptr)},
+        {"stalled_s", stands ? Json(seconds_of(stands->since)) : Json(nullptr)},
         {"workdir", record.workdir},
         {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
         {"observer", record.observer ? to_json(*record.observer) : Json(nullptr)},
         {"started_at", rfc3339(record.started_at)},
-        {"age_s", seconds(age_of(job))},
+        {"age_s", seconds_of(age_of(job))},
         {"receipt", to_json(record.receipt)},
         {"usage", to_json(usage)},
         {"memory_bytes", or_null(usage.memory_bytes)},
@@ -200,7 +199,7 @@ Result<int> status_verb(const Arguments& arguments) {
          record.job_type +
              (record.restarts ? ", started again " + std::to_string(record.restarts) + " time(s)" : ""));
   if (now.media) line("media", media_text(*now.media));
-  add_flows(before, now, std::chrono::duration<double>(now.at - before.at).count(), age_of(job), line);
+  add_flows(before, now, seconds_of(now.at - before.at), age_of(job), line);
   if (!record.log_path.empty()) line("log", record.log_path);
   if (job.result) {
     line("ended", text_or(*job.result, "reason"));
@@ -216,8 +215,7 @@ const Verb kStatusVerb = {
     "JOB [--json] [--sample DUR]",
     "Show one job: receipt, use, progress, and how it ended.",
     {{"json", 0, nullptr, "for machines"},
-     {"sample", 0, "DUR",
-      "look twice, so long apart, for rates; people get 500ms"},
+     {"sample", 0, "DUR", "look twice, so long apart, for rates; people get 500ms"},
      {"show-secrets", 0, nullptr, "show stream keys and passwords in the command"}},
     "",
     status_verb,

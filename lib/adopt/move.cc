@@ -6,6 +6,7 @@
 
 #include "cgroup/kernel_files.h"
 #include "proc/cpu_set.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/text.h"
 
@@ -30,7 +31,7 @@ void send_stranger_home(const CgroupDir& dir, pid_t pid) {
   if (!stranger) return;
   const auto lines = cgroups_of(*stranger);
   const CgroupLine* at = line_in(lines, dir);
-  const auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat"));
+  const auto stat = stat_of(pid);
   const auto parent = stat ? ProcessRef::open(stat->ppid) : sys_error("", "", ESRCH);
   if (!at || !inside(*at, dir) || !parent) return;
   const auto above = cgroups_of(*parent);

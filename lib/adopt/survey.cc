@@ -1,7 +1,6 @@
 #include "adopt/survey.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,14 +10,13 @@
 #include "cgroup/freezer.h"
 #include "cgroup/kernel_files.h"
 #include "cgroup/scope_keeper.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/text.h"
 
 namespace ffrtmp {
 
 namespace {
-
-std::string proc_path(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
 std::string user_name(uid_t uid) {
   const std::string passwd = read_or_empty(AT_FDCWD, "/etc/passwd");
@@ -27,12 +25,6 @@ std::string user_name(uid_t uid) {
     if (field.size() > 2 && parse_u64(field[2]) == uid) return std::string(field[0]);
   }
   return "uid " + std::to_string(uid);
-}
-
-std::string link_of(const std::string& path) {
-  char target[PATH_MAX];
-  const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
-  return length > 0 ? std::string(target, static_cast<size_t>(length)) : "";
 }
 
 std::vector<std::string> command_of(pid_t pid, const ProcStat& stat) {
@@ -144,7 +136,7 @@ Status check_cgroups(const Host& host, pid_t pid, const std::vector<CgroupLine>&
 Result<ProcessRef> open_process(pid_t pid) {
   auto process = ProcessRef::open(pid);
   if (process) return process;
-  const auto stat = parse_stat(read_or_empty(AT_FDCWD, proc_path(pid) + "/stat"));
+  const auto stat = stat_of(pid);
   if (process.error().errnum == ESRCH && stat && stat->zombie())
     return std::unexpected(refused(pid, "has ended already (a zombie, which its parent " +
                                             std::to_string(stat->ppid) + " has not waited for)"));
@@ -161,8 +153,8 @@ std::string container_sign(pid_t pid, const std::vector<CgroupLine>& cgroups) {
     if (const Place place = place_of(line.path); place.kind == Place::Kind::container)
       return place.name + " (cgroup " + line.path + ")";
   for (const char* space : {"pid", "cgroup"}) {
-    const std::string theirs = link_of(proc_path(pid) + "/ns/" + space);
-    const std::string ours = link_of(std::string("/proc/self/ns/") + space);
+    const std::string theirs = read_link(AT_FDCWD, proc_path(pid) + "/ns/" + space);
+    const std::string ours = read_link(AT_FDCWD, std::string("/proc/self/ns/") + space);
     if (!theirs.empty() && !ours.empty() && theirs != ours)
       return "a container (it has a " + std::string(space) + " namespace of its own)";
   }
@@ -206,7 +198,7 @@ Result<Survey> survey(const Host& host, pid_t pid, const std::set<Controller>& c
              .place = {},
              .tree = {},
              .container = {}};
-  const auto stat = parse_stat(read_or_empty(AT_FDCWD, proc_path(pid) + "/stat"));
+  const auto stat = stat_of(pid);
   struct stat owner {};
   if (!stat || ::stat(proc_path(pid).c_str(), &owner) != 0)
     return std::unexpected(refused(pid, "ended while it was looked at"));
@@ -228,7 +220,7 @@ Result<Survey> survey(const Host& host, pid_t pid, const std::set<Controller>& c
         refused(pid, "belongs to " + out.user,
                 "changing it needs that user or root (CAP_SYS_NICE, and write access to its cgroup)"));
   out.command = command_of(pid, *stat);
-  out.workdir = link_of(proc_path(pid) + "/cwd");
+  out.workdir = read_link(AT_FDCWD, proc_path(pid) + "/cwd");
   out.cgroups = cgroups_of(out.process);
   if (out.cgroups.empty() && !out.process.alive())
     return std::unexpected(refused(pid, "ended while it was looked at"));

@@ -6,32 +6,17 @@
 #include <map>
 #include <set>
 
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/text.h"
 
 namespace ffrtmp {
 
-namespace {
-
-/// Everything that lives. A process whose first thread has ended shows as a zombie here, and lives: the pidfd
-/// tells the two apart, so zombies stay in.
-std::vector<ProcStat> process_table() {
-  std::vector<ProcStat> out;
-  const auto proc = open_dir(AT_FDCWD, "/proc");
-  if (!proc) return out;
-  for (const auto& name : folders_in(proc->get()))
-    if (parse_u64(name))
-      if (auto stat = parse_stat(read_or_empty(proc->get(), name + "/stat"))) out.push_back(std::move(*stat));
-  return out;
-}
-
-}  // namespace
-
 std::vector<ProcStat> lineage_of(pid_t pid) {
   constexpr size_t kDeepest = 4096;  // numbers change hands while we climb: no loop is for ever
   std::vector<ProcStat> out;
   for (pid_t at = pid; at > 1 && out.size() < kDeepest; at = out.back().ppid) {
-    auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(at) + "/stat"));
+    auto stat = stat_of(at);
     if (!stat) break;
     out.push_back(std::move(*stat));
   }

@@ -45,10 +45,7 @@ Result<Child> start_verb(const std::string& program, const std::vector<std::stri
 }
 
 Result<std::string> wrapper_program() {
-  char self[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-  if (size <= 0) return sys_error("finding this program", "/proc/self/exe");
-  std::string path(self, static_cast<size_t>(size));
+  TRY(std::string path, own_program());
   path = path.substr(0, path.rfind('/')) + "/ffrtmp";
   if (::access(path.c_str(), X_OK) != 0)
     return sys_error("the agent launches jobs through ffrtmp, which should be", path, errno,

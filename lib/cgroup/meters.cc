@@ -180,10 +180,6 @@ uint64_t v1_hits(int dir) {
 /// A counter's growth; one that was reset meanwhile has grown by what it shows.
 uint64_t grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
 
-}  // namespace
-
-namespace {
-
 /// How often systemd-oomd has killed in this cgroup: extended attributes that it counts up, user.oomd_ooms
 /// before a kill (systemd 251) and user.oomd_kill after it. They go with the cgroup, and nothing else tells.
 uint64_t oomd_marks(int dir) {

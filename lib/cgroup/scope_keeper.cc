@@ -1,7 +1,6 @@
 #include "cgroup/scope_keeper.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,10 +14,7 @@
 namespace ffrtmp {
 
 Result<std::string> systemd_helper() {
-  char self[PATH_MAX];
-  const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0 || length == sizeof self) return sys_error("finding our own folder in", "/proc/self/exe");
-  std::string folder(self, static_cast<size_t>(length));
+  TRY(std::string folder, own_program());
   folder.erase(folder.rfind('/'));
   for (const std::string& candidate :
        {folder + "/ffrtmp-systemd", folder + "/../libexec/ffrtmp/ffrtmp-systemd"})

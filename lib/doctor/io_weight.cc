@@ -24,12 +24,9 @@ std::string some_disk() {
   for (const std::string& folder : {JobStore::default_path(), std::string("/var/tmp"), std::string("/")}) {
     const auto device = find_block_device(folder);
     if (!device) continue;
-    char target[PATH_MAX];
-    const std::string link =
-        "/sys/dev/block/" + std::to_string(device->major) + ":" + std::to_string(device->minor);
-    const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
-    if (size <= 0) continue;
-    const std::string path(target, static_cast<size_t>(size));
+    const std::string path = read_link(
+        AT_FDCWD, "/sys/dev/block/" + std::to_string(device->major) + ":" + std::to_string(device->minor));
+    if (path.empty()) continue;
     if (const std::string name = path.substr(path.rfind('/') + 1); can_be_chosen(name)) return name;
   }
   const auto dir = open_dir(AT_FDCWD, "/sys/class/block");

@@ -320,6 +320,22 @@ Result<Record> change_job(const Host& host, const JobStore& store, const std::st
   return record;
 }
 
+Status change_again(const Host& host, const JobStore& store, const Receipt& first, Record& record) {
+  ChangeRequest request;
+  for (const auto& row : record.receipt.rows) {
+    const auto kind = limit_kind(row.name);
+    const bool as_before = std::ranges::any_of(
+        first.rows, [&](const ReceiptRow& old) { return old.name == row.name && old.asked == row.asked; });
+    if (!kind || as_before || row.mechanism.starts_with("cgroup")) continue;
+    TRY(LimitValue value, parse_limit(*kind, row.asked.text));
+    request.limits.push_back({*kind, std::move(value), row.origin});
+  }
+  if (request.limits.empty()) return {};
+  TRY(Record changed, change_job(host, store, record.job_id, request, {}));
+  record.receipt = std::move(changed.receipt);
+  return {};
+}
+
 namespace {
 
 Status set_frozen(const Host& host, const Record& record, bool frozen) {

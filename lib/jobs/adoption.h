@@ -60,6 +60,11 @@ Result<RestoreReport> release(const Host& host, const JobStore& store, const std
 Result<Record> change_job(const Host& host, const JobStore& store, const std::string& job_id,
                           const ChangeRequest& request, const PlanRequest& plan);
 
+/// Gives the processes of a job that was started again what `ffrtmp set` had given those before them: nice,
+/// affinity and the like, which no cgroup keeps. `first` is the receipt of its first start. Takes the new
+/// receipt into `record`. Errors: as change_job.
+Status change_again(const Host& host, const JobStore& store, const Receipt& first, Record& record);
+
 /// Freezes or wakes a living job. Errors: it has no freezer.
 Status pause_job(const Host& host, const JobStore& store, const std::string& job_id, bool paused);
 /// Wakes it if it is paused: before anything that it would sleep through.

@@ -131,6 +131,10 @@ Status JobFolder::write_record(const Record& record) const {
   written_ = stamp_of(dir(), kRecordFile);
   return {};
 }
+Status JobFolder::rewrite_record(Record& record) const {
+  take_changes(record);
+  return write_record(record);
+}
 Status JobFolder::write_result(const Json& result) const {
   return write_atomic(dir(), kResultFile, dump_json(result, 1) + "\n");
 }

@@ -62,6 +62,9 @@ class JobFolder {
   Status write_record(const Record& record) const;
   /// What stands there now: others may have changed the job's limits.
   Result<Record> read_record() const;
+  /// What the process that waits for the job does instead: writes its record over what others may have
+  /// changed meanwhile, and keeps their changes (take_changes).
+  Status rewrite_record(Record& record) const;
   /// Takes the receipt over that `ffrtmp set` has written since we wrote the record last: whoever waits for a
   /// job calls it before it judges or writes the record again. One stat(2) where nobody did.
   void take_changes(Record& record) const;

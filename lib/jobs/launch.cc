@@ -183,7 +183,7 @@ Record first_record(const RunRequest& request) {
     record.media_s = request.job->media_s;
     record.restarts_itself = request.job->restart.when != RestartRule::When::no;
   }
-  if (request.timeout) record.timeout_s = std::chrono::duration<double>(*request.timeout).count();
+  if (request.timeout) record.timeout_s = seconds_of(*request.timeout);
   // Who waits for it: us. With --exec nobody will, but until then the claim needs a living holder too.
   if (const auto self = ProcessRef::open(::getpid())) record.observer = self->identity();
   return record;
@@ -334,6 +334,7 @@ Result<Launched> try_in(const RunRequest& request, const Host& host, const JobSt
       receipt.notes.push_back(written.error().message());
   if (job.record.restarts_itself) {
     job.again = std::move(plan);
+    job.first = receipt;
     job.held = std::move(attempt.held);
   }
   job.leaf = std::move(attempt.leaf);
@@ -399,10 +400,7 @@ Status relaunch(Launched& job) {
   job.record.workload = job.workload->identity();
   job.record.restarts++;
   job.record.stalled_since.reset();
-  if (job.folder) {
-    job.folder->take_changes(job.record);
-    (void)job.folder->write_record(job.record);
-  }
+  if (job.folder) (void)job.folder->rewrite_record(job.record);
   return {};
 }
 

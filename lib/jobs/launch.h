@@ -25,6 +25,7 @@ struct Launched {
   Duration started{};  ///< monotonic
   /// How to start it again, where its rule may ask for that; the descriptors are those that the plan names.
   std::optional<SpawnPlan> again;
+  Receipt first;  ///< what it was started with, if it may be started again
   std::vector<Fd> held;
 };
 

@@ -9,6 +9,7 @@
 #include "jobs/result.h"
 #include "jobs/tail.h"
 #include "proc/family.h"
+#include "proc/processes.h"
 #include "proc/procfs.h"
 #include "sys/file.h"
 #include "sys/text.h"
@@ -19,9 +20,8 @@ namespace {
 
 /// The main process alone, where there is no cgroup to count the rest.
 void read_process(pid_t pid, Usage& usage) {
-  const std::string folder = "/proc/" + std::to_string(pid);
-  const auto stat_text = read_file(folder + "/stat");
-  const auto stat = stat_text ? parse_stat(*stat_text) : std::nullopt;
+  const std::string folder = proc_path(pid);
+  const auto stat = stat_of(pid);
   if (!stat) return;
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
   if (!usage.cpu_user_s) {

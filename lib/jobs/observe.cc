@@ -223,9 +223,7 @@ Ending observe(Launched& job, const RunRequest& request, const std::function<voi
       job.record.stalled_since = wall_now();
     else
       job.record.stalled_since.reset();
-    if (!job.folder) return;
-    job.folder->take_changes(job.record);
-    (void)job.folder->write_record(job.record);
+    if (job.folder) (void)job.folder->rewrite_record(job.record);
   };
   const StopTarget target{&workload, &job.leaf,
                           request.job || is_ffmpeg(request.argv[0]) || is_gstreamer(request.argv[0])};

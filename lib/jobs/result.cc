@@ -200,7 +200,7 @@ Json make_result(const Record& record, const Ending& ending, const Verdict& verd
           {"identity", record.workload ? to_json(*record.workload) : Json(nullptr)},
           {"started_at", rfc3339(record.started_at)},
           {"ended_at", rfc3339(ending.ended_at)},
-          {"duration_s", std::chrono::duration<double>(ending.duration).count()},
+          {"duration_s", seconds_of(ending.duration)},
           {"outcome", outcome_name(verdict.outcome)},
           {"exit_code", or_null(verdict.exit_code)},
           {"signal", or_null(verdict.signal)},

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "jobs/adoption.h"
 #include "jobs/observe.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -47,7 +48,11 @@ bool starts_again(const RunRequest& request, const Launched& job, const Ending& 
 }
 
 /// Waits for a job, and starts it again as often as its rule says.
-Ending observe_with_restarts(Launched& job, const RunRequest& request, const std::function<void()>& settled) {
+Ending observe_with_restarts(Launched& job, const RunRequest& request, const Host& host,
+                             const JobStore* store) {
+  const auto settled = [&] {
+    if (store) store->sweep(job.record.job_id);
+  };
   Duration pause = request.job ? request.job->restart.backoff : Duration{};
   unsigned stalls = 0;
   for (;;) {
@@ -71,15 +76,16 @@ Ending observe_with_restarts(Launched& job, const RunRequest& request, const std
       complain(started.error());
       return ending;
     }
+    if (!store) continue;
+    if (const auto changed = change_again(host, *store, job.first, job.record); !changed)
+      complain(changed.error());
   }
 }
 
 /// Waits for a launched job and settles it: result written, folders removed. Returns the exit code.
-int settle(Launched& job, const RunRequest& request, const JobStore* store, RunListener& listener) {
-  const auto sweep = [&] {
-    if (store) store->sweep(job.record.job_id);
-  };
-  const Ending ending = observe_with_restarts(job, request, sweep);
+int settle(Launched& job, const RunRequest& request, const Host& host, const JobStore* store,
+           RunListener& listener) {
+  const Ending ending = observe_with_restarts(job, request, host, store);
   if (job.folder) job.folder->take_changes(job.record);
   const Verdict verdict = judge(job.record, ending);
   const bool over = ending.left_behind == 0;
@@ -98,7 +104,7 @@ int settle(Launched& job, const RunRequest& request, const JobStore* store, RunL
   if (over) (void)job.leaf.remove();
   if (job.folder && !keep) (void)store->forget(job.record.job_id);
   listener.ended(job.record, ending, verdict, result);
-  sweep();
+  if (store) store->sweep(job.record.job_id);
   return exit_code_of(verdict);
 }
 
@@ -144,7 +150,7 @@ std::vector<int> inherited_descriptors() {
   (void)!::write(report.get(), &code, 1);
   report.reset();
   if (!job) ::_exit(code);
-  ::_exit(settle(*job, request, store, listener));
+  ::_exit(settle(*job, request, host, store, listener));
 }
 
 Result<int> run_detached(const RunRequest& request, const Host& host, const JobStore* store,
@@ -216,7 +222,7 @@ Result<int> run_job(const RunRequest& request, RunListener& listener) {
   block_signals();
   TRY(Launched job, launch(request, host, store, std::nullopt, nullptr, nullptr));
   listener.started(job.record);
-  return settle(job, request, store, listener);
+  return settle(job, request, host, store, listener);
 }
 
 }  // namespace ffrtmp

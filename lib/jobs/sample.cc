@@ -9,8 +9,6 @@ namespace ffrtmp {
 
 namespace {
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 template <class T>
 std::optional<double> growth(const std::optional<T>& before, const std::optional<T>& after, double time) {
   if (!before || !after || time <= 0) return std::nullopt;
@@ -53,7 +51,7 @@ Sample take_sample(const Host& host, const StoredJob& job) {
 
 Rates rates_between(const Sample& before, const Sample& after) {
   Rates out;
-  const double time = seconds(after.at - before.at);
+  const double time = seconds_of(after.at - before.at);
   if (time <= 0) return out;
   const Usage &old = before.usage, &now = after.usage;
   out.cpu_cores = growth(cpu_of(old), cpu_of(now), time);
@@ -81,9 +79,9 @@ Rates rates_between(const Sample& before, const Sample& after) {
   return out;
 }
 
-std::optional<Standstill> network_standstill(const Sample& sample) {
+std::optional<Standstill> network_standstill(const std::vector<TcpConnection>& connections) {
   std::optional<Standstill> longest;
-  for (const auto& connection : sample.connections)
+  for (const auto& connection : connections)
     if (const auto since = connection.stalled(); since && (!longest || *since > longest->since))
       longest = Standstill{*since, connection.remote + " takes no more data, " +
                                        format_bytes(Bytes{connection.send_queue_bytes}) + " wait"};
@@ -97,7 +95,7 @@ std::optional<Standstill> standstill(const Record& record, const Sample& sample)
   if (record.stalled_since)
     return Standstill{Duration(std::max<int64_t>(0, wall_now().ns - record.stalled_since->ns)),
                       "its media time has stood still since " + rfc3339(*record.stalled_since)};
-  return network_standstill(sample);
+  return network_standstill(sample.connections);
 }
 
 Json to_json(const TcpConnection& connection) {
@@ -110,15 +108,15 @@ Json to_json(const TcpConnection& connection) {
           {"send_queue_bytes", connection.send_queue_bytes},
           {"receive_queue_bytes", connection.receive_queue_bytes},
           {"retransmits", connection.retransmits},
-          {"round_trip_s", seconds(connection.round_trip)},
-          {"since_sent_s", seconds(connection.since_sent)},
-          {"since_acked_s", seconds(connection.since_acked)},
-          {"since_received_s", seconds(connection.since_received)},
-          {"stalled_s", stalled ? Json(seconds(*stalled)) : Json(nullptr)}};
+          {"round_trip_s", seconds_of(connection.round_trip)},
+          {"since_sent_s", seconds_of(connection.since_sent)},
+          {"since_acked_s", seconds_of(connection.since_acked)},
+          {"since_received_s", seconds_of(connection.since_received)},
+          {"stalled_s", stalled ? Json(seconds_of(*stalled)) : Json(nullptr)}};
 }
 
 Json to_json(const OutputFile& file) {
-  return {{"path", file.path}, {"bytes", file.bytes}, {"since_written_s", seconds(file.since_written)}};
+  return {{"path", file.path}, {"bytes", file.bytes}, {"since_written_s", seconds_of(file.since_written)}};
 }
 
 Json to_json(const Rates& rates) {

@@ -42,7 +42,7 @@ struct Standstill {
   Duration since{};
   std::string what;
 };
-std::optional<Standstill> network_standstill(const Sample& sample);
+std::optional<Standstill> network_standstill(const std::vector<TcpConnection>& connections);
 /// The same, and where the stall watchdog has flagged its media time, that.
 std::optional<Standstill> standstill(const Record& record, const Sample& sample);
 

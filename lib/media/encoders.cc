@@ -71,11 +71,8 @@ std::string fingerprint() {
   parts.emplace_back(trim(read_or_empty(AT_FDCWD, "/sys/module/nvidia/version")));
   for (const char* accel : {"nvenc", "vaapi", "v4l2"})
     for (const auto& device : devices_of(accel)) {
-      char driver[512];
       const std::string name = device.substr(device.rfind('/') + 1);
-      const ssize_t size =
-          ::readlink(("/sys/class/drm/" + name + "/device/driver").c_str(), driver, sizeof driver);
-      parts.push_back(device + "=" + (size > 0 ? std::string(driver, static_cast<size_t>(size)) : ""));
+      parts.push_back(device + "=" + read_link(AT_FDCWD, "/sys/class/drm/" + name + "/device/driver"));
     }
   return join(parts, " ");
 }

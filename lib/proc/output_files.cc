@@ -1,7 +1,6 @@
 #include "proc/output_files.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <charconv>
 #include <map>
 
+#include "proc/processes.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/text.h"
@@ -36,7 +36,7 @@ std::vector<OutputFile> output_files_of(const std::vector<pid_t>& processes) {
   std::map<std::pair<dev_t, ino_t>, OutputFile> found;
   const WallTime now = wall_now();
   for (const pid_t pid : processes) {
-    const auto folder = open_dir(AT_FDCWD, "/proc/" + std::to_string(pid));
+    const auto folder = open_dir(AT_FDCWD, proc_path(pid));
     if (!folder) continue;
     const auto fds = open_dir(folder->get(), "fd");
     if (!fds) continue;
@@ -44,13 +44,11 @@ std::vector<OutputFile> output_files_of(const std::vector<pid_t>& processes) {
       struct stat info {};
       if (::fstatat(fds->get(), name.c_str(), &info, 0) != 0 || !S_ISREG(info.st_mode)) continue;
       if (!writes(read_or_empty(folder->get(), "fdinfo/" + name))) continue;
-      char path[PATH_MAX];
-      const ssize_t length = ::readlinkat(fds->get(), name.c_str(), path, sizeof path);
+      std::string path = read_link(fds->get(), name);
       // A file in memory has a file's type, but only its holder ever sees it.
-      if (length <= 0 || std::string_view(path, static_cast<size_t>(length)).starts_with("/memfd:")) continue;
+      if (path.empty() || path.starts_with("/memfd:")) continue;
       const int64_t written = info.st_mtim.tv_sec * 1'000'000'000ll + info.st_mtim.tv_nsec;
-      found[{info.st_dev, info.st_ino}] = {std::string(path, static_cast<size_t>(length)),
-                                           static_cast<uint64_t>(info.st_size),
+      found[{info.st_dev, info.st_ino}] = {std::move(path), static_cast<uint64_t>(info.st_size),
                                            Duration(std::max<int64_t>(0, now.ns - written))};
     }
   }

@@ -18,6 +18,7 @@
 #include <map>
 #include <set>
 
+#include "proc/processes.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/text.h"
@@ -91,7 +92,7 @@ uint64_t namespace_at(const std::string& path) {
 /// The same from inside the namespace of a process.
 Status dump_inside(pid_t pid, const std::set<uint64_t>& wanted, std::vector<TcpConnection>& out) {
   TRY(const Fd ours, open_at(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY));
-  TRY(const Fd theirs, open_at(AT_FDCWD, "/proc/" + std::to_string(pid) + "/ns/net", O_RDONLY));
+  TRY(const Fd theirs, open_at(AT_FDCWD, proc_path(pid) + "/ns/net", O_RDONLY));
   if (::setns(theirs.get(), CLONE_NEWNET) != 0)
     return sys_error("entering the network of process", std::to_string(pid));
   const Status done = dump_both(wanted, out);
@@ -145,13 +146,11 @@ std::optional<TcpConnection> parse_tcp_diag(std::span<const char> payload) {
 
 std::vector<uint64_t> socket_inodes(pid_t pid) {
   std::vector<uint64_t> out;
-  const auto folder = open_dir(AT_FDCWD, "/proc/" + std::to_string(pid) + "/fd");
+  const auto folder = open_dir(AT_FDCWD, proc_path(pid) + "/fd");
   if (!folder) return out;
   for (const auto& name : names_in(folder->get())) {
-    char target[64];
-    const ssize_t length = ::readlinkat(folder->get(), name.c_str(), target, sizeof target);
-    if (length <= 0) continue;
-    std::string_view text(target, static_cast<size_t>(length));
+    const std::string target = read_link(folder->get(), name);
+    std::string_view text = target;
     constexpr std::string_view kSocket = "socket:[";
     if (!text.starts_with(kSocket) || !text.ends_with(']')) continue;
     text.remove_prefix(kSocket.size());
@@ -170,7 +169,7 @@ Result<std::vector<TcpConnection>> tcp_connections_of(const std::vector<pid_t>& 
   for (const pid_t pid : processes) {
     const auto inodes = socket_inodes(pid);
     if (inodes.empty()) continue;
-    Network& network = networks[namespace_at("/proc/" + std::to_string(pid) + "/ns/net")];
+    Network& network = networks[namespace_at(proc_path(pid) + "/ns/net")];
     network.member = pid;
     network.inodes.insert(inodes.begin(), inodes.end());
   }

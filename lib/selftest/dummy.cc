@@ -26,8 +26,6 @@ namespace {
 /// Whatever happens to those who wait for it, a dummy is gone after this.
 constexpr unsigned kLongestLifeS = 20;
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 Result<int> tell(const Json& found) {
   TRY_OK(write_all(STDOUT_FILENO, dump_json(found) + "\n"));
   return 0;
@@ -44,7 +42,7 @@ Result<int> burn(Duration time) {
   const double before = cpu_time();
   while (monotonic_now() - begin < time) {
   }
-  return tell({{"cpu_s", cpu_time() - before}, {"wall_s", seconds(monotonic_now() - begin)}});
+  return tell({{"cpu_s", cpu_time() - before}, {"wall_s", seconds_of(monotonic_now() - begin)}});
 }
 
 Result<int> touch(uint64_t bytes) {
@@ -104,7 +102,7 @@ Result<int> write_through(const std::string& path, Duration time) {
       error = errno;
   }
   ::free(block);
-  return tell({{"written", written}, {"wall_s", seconds(monotonic_now() - begin)}, {"errno", error}});
+  return tell({{"written", written}, {"wall_s", seconds_of(monotonic_now() - begin)}, {"errno", error}});
 }
 
 Result<int> tell_settings() {

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,21 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
 std::string read_or_empty(int dir, const std::string& path) { return read_file_at(dir, path).value_or(""); }
 
 Result<std::string> reread(int fd, size_t limit) { return read_all(fd, true, limit, "a held control file"); }
+
+std::string read_link(int dir, const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t length = ::readlinkat(dir, path.c_str(), target, sizeof target);
+  // One that fills the buffer was cut.
+  const bool whole = length > 0 && static_cast<size_t>(length) < sizeof target;
+  return whole ? std::string(target, static_cast<size_t>(length)) : "";
+}
+
+Result<std::string> own_program() {
+  constexpr char kSelf[] = "/proc/self/exe";
+  std::string out = read_link(AT_FDCWD, kSelf);
+  if (out.empty()) return sys_error("finding this program", kSelf);
+  return out;
+}
 
 Status write_control(int dir, const std::string& path, std::string_view text) {
   TRY(const Fd fd, open_at(dir, path, O_WRONLY));

@@ -26,6 +26,11 @@ std::string read_or_empty(int dir, const std::string& path);
 /// Re-reads an open file from its start (control files give fresh values at offset 0).
 Result<std::string> reread(int fd, size_t limit = 1 << 16);
 
+/// Where a symbolic link leads, as it stands there; "" where there is none that we may read.
+std::string read_link(int dir, const std::string& path);
+/// The path of the program that runs. Errors: /proc does not tell.
+Result<std::string> own_program();
+
 /// One write(2) of the whole text to an existing file: what control files in /proc and cgroupfs want.
 Status write_control(int dir, const std::string& path, std::string_view text);
 /// Writes a file so that a reader sees the old or the new contents, never a part: temp, fsync, rename.

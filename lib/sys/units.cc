@@ -116,7 +116,7 @@ Result<Duration> parse_duration(std::string_view text) {
 }
 
 std::string format_duration(Duration duration) {
-  const double seconds = std::chrono::duration<double>(duration).count();
+  const double seconds = seconds_of(duration);
   char out[64];
   const auto two = [&](double big, const char* big_unit, double small, const char* small_unit) {
     snprintf(out, sizeof out, "%.0f %s %.0f %s", big, big_unit, small, small_unit);

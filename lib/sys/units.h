@@ -22,6 +22,7 @@ Result<Bytes> parse_bytes(std::string_view text);
 std::string format_bytes(Bytes bytes);
 
 using Duration = std::chrono::nanoseconds;
+inline double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 /// "90", "90s", "1.5s", "250ms", "5m", "2h", "1d", "1h30m"; a bare number is seconds. Greater than zero.
 Result<Duration> parse_duration(std::string_view text);

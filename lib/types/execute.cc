@@ -42,7 +42,6 @@ using namespace std::chrono_literals;
 
 constexpr int kStepBroken = 70;  ///< a builtin step could not make sense of what it read (EX_SOFTWARE)
 
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 void say(const std::string& text) { (void)write_all(STDERR_FILENO, text); }
 
 size_t usable_cpus() {

@@ -19,10 +19,9 @@ constexpr size_t kLargestFile = 1 << 20;
 /// The folder of types that belongs to this binary: ../share/ffrtmp/types where it is installed, ../types
 /// where it was built.
 std::string own_folder() {
-  char self[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
-  if (size <= 0) return "/usr/share/ffrtmp/types";
-  const fs::path bin = fs::path(std::string(self, static_cast<size_t>(size))).parent_path();
+  const auto self = own_program();
+  if (!self) return "/usr/share/ffrtmp/types";
+  const fs::path bin = fs::path(*self).parent_path();
   std::error_code error;
   for (const char* place : {"../share/ffrtmp/types", "../types", "../../types"})
     if (fs::is_regular_file(bin / place / "transcode.toml", error)) return (bin / place).lexically_normal();

@@ -72,7 +72,7 @@ Result<Json> parse_one(const ParameterSpec& spec, ParameterKind kind, const std:
       if (text == "0" && (!spec.least || *spec.least <= 0)) return Json(0);
       const auto value = parse_duration(text);
       if (!value) return wrong();
-      const double seconds = std::chrono::duration<double>(*value).count();
+      const double seconds = seconds_of(*value);
       if (!in_range(seconds)) return wrong();
       return plain_number(seconds);
     }

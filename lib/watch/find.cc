@@ -8,6 +8,7 @@
 #include "adopt/place.h"
 #include "adopt/tree.h"
 #include "jobs/adoption.h"
+#include "proc/processes.h"
 #include "watch/look.h"
 #include "watch/match.h"
 

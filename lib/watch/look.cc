@@ -1,7 +1,6 @@
 #include "watch/look.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 
 #include "adopt/place.h"
 #include "adopt/survey.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/text.h"
 
@@ -18,14 +18,6 @@ namespace ffrtmp {
 namespace {
 
 constexpr std::string_view kOurs[] = {"ffrtmp", "ffrtmp-agent"};
-
-std::string proc_path(pid_t pid) { return "/proc/" + std::to_string(pid); }
-
-std::string link_of(const std::string& path) {
-  char target[PATH_MAX];
-  const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
-  return length > 0 ? std::string(target, static_cast<size_t>(length)) : "";
-}
 
 uid_t uid_of(pid_t pid) {
   // Not the owner of the folder, which is root where a process may not be dumped.
@@ -45,7 +37,7 @@ std::string command_of(pid_t pid) {
 
 }  // namespace
 
-std::string executable_of(pid_t pid) { return executable_name(link_of(proc_path(pid) + "/exe")); }
+std::string executable_of(pid_t pid) { return executable_name(read_link(AT_FDCWD, proc_path(pid) + "/exe")); }
 
 Candidate look_at(const std::vector<ProcStat>& lineage) {
   Candidate out;
@@ -62,7 +54,7 @@ Candidate look_at(const std::vector<ProcStat>& lineage) {
   const auto cgroups = parse_proc_cgroup(read_or_empty(AT_FDCWD, proc_path(out.pid) + "/cgroup"));
   for (const auto& line : cgroups)
     if (std::ranges::find(out.cgroups, line.path) == out.cgroups.end()) out.cgroups.push_back(line.path);
-  out.directory = link_of(proc_path(out.pid) + "/cwd");
+  out.directory = read_link(AT_FDCWD, proc_path(out.pid) + "/cwd");
   out.command = command_of(out.pid);
   const auto ticks = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   out.age = since_boot() - Duration(static_cast<int64_t>(out.start_ticks / ticks * 1'000'000'000 +
@@ -80,15 +72,6 @@ bool belongs_to_ffrtmp(const std::vector<ProcStat>& lineage, const Candidate& ca
     const std::string name = executable_of(stat.pid);
     return std::ranges::find(kOurs, name.empty() ? stat.comm : name) != std::end(kOurs);
   });
-}
-
-std::vector<pid_t> all_processes() {
-  std::vector<pid_t> out;
-  const auto proc = open_dir(AT_FDCWD, "/proc");
-  if (!proc) return out;
-  for (const auto& name : folders_in(proc->get()))
-    if (const auto pid = parse_u64(name); pid && *pid <= INT32_MAX) out.push_back(static_cast<pid_t>(*pid));
-  return out;
 }
 
 Duration since_boot() {

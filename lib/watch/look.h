@@ -20,9 +20,6 @@ Candidate look_at(const std::vector<ProcStat>& lineage);
 /// an ffrtmp (of another user, or with another state folder).
 bool belongs_to_ffrtmp(const std::vector<ProcStat>& lineage, const Candidate& candidate);
 
-/// All processes that can be seen.
-std::vector<pid_t> all_processes();
-
 /// The time since boot, suspended or not: what start times of processes count from.
 Duration since_boot();
 

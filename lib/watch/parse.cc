@@ -81,7 +81,7 @@ Result<WatchRule> read_rule(const toml::table& table, const std::string& source,
                             size_t number) {
   TomlReader reader(table, source, "rule", place);
   TRY_OK(reader.only({"name", "targets", "users", "parents", "cgroups", "directories", "commands", "min-age",
-                      "containers", "profile", "limits", "require"}));
+                      "containers", "leave-alone", "profile", "limits", "require"}));
   WatchRule out;
   TRY(out.name, reader.text("name", "rule-" + std::to_string(number)));
   if (!check_job_id(out.name))
@@ -108,6 +108,10 @@ Result<WatchRule> read_rule(const toml::table& table, const std::string& source,
   TRY(const auto age, reader.duration("min-age"));
   out.min_age = age.value_or(Duration(0));
   TRY(out.containers, reader.flag("containers", false));
+  TRY(out.leave_alone, reader.flag("leave-alone", false));
+  for (const char* key : {"profile", "limits", "require"})
+    if (out.leave_alone && reader.find(key))
+      return reader.error_at(key, "rule " + out.name + " leaves its processes alone: it takes no " + key);
   TRY(out.profile, reader.text("profile"));
   if (!out.profile.empty()) {
     TRY(Profile profile, placed(reader, "profile", find_profile(out.profile)));

@@ -37,6 +37,7 @@ std::string limits_text(const WatchRule& rule) {
 }
 
 std::string describe(const WatchRule& rule) {
+  if (rule.leave_alone) return "rule " + rule.name + ": " + join(rule.targets, ", ") + "; left alone";
   return "rule " + rule.name + ": " + join(rule.targets, ", ") + "; " +
          (rule.profile.empty() ? "" : "profile " + rule.profile + ", ") + limits_text(rule);
 }

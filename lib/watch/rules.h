@@ -27,6 +27,7 @@ struct WatchRule {
   std::vector<std::string> commands;     ///< of the command line, joined with blanks
   Duration min_age{};                    ///< since its start
   bool containers = false;               ///< also those in containers
+  bool leave_alone = false;              ///< nothing is done to them: an exception to the rules below it
   std::string profile;                   ///< "" for none; its limits are among `limits`
   std::vector<Limit> limits;
   std::set<LimitKind> required;  ///< it is not adopted unless these are enforced

@@ -17,6 +17,7 @@
 #include "jobs/job_id.h"
 #include "jobs/live.h"
 #include "jobs/observe.h"
+#include "proc/processes.h"
 #include "sys/file.h"
 #include "sys/notify.h"
 #include "watch/look.h"
@@ -87,6 +88,7 @@ class Watcher {
   std::vector<pid_t> above_us_;
   Noted noted_;  ///< refused, detached, or told of in a dry run: not again
   std::map<pid_t, Pending> pending_;
+  Noted left_out_;  ///< not adopted for want of descriptors or memory
   std::optional<Duration> scan_every_, next_scan_, next_ping_;
   std::optional<Duration> busy_since_ = since_boot();  ///< what need not be done at once is still to be done
   size_t noted_before_ = kManyNoted;
@@ -161,7 +163,7 @@ void Watcher::scan() {
   std::vector<std::pair<uint64_t, pid_t>> found;
   for (const pid_t pid : all_processes()) {
     if (!wanted(config_.rules, executable_of(pid))) continue;
-    const auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat"));
+    const auto stat = stat_of(pid);
     if (stat) found.emplace_back(stat->start_ticks, pid);
   }
   // The oldest first: what a process started is of its tree.
@@ -182,7 +184,7 @@ void Watcher::consider(pid_t pid) {
   if (vigil_.has(pid, lineage.front().start_ticks)) return;
   const Candidate candidate = look_at(lineage);
   const WatchRule* rule = match(config_.rules, candidate);
-  if (!rule || belongs_to_ffrtmp(lineage, candidate)) return;
+  if (!rule || rule->leave_alone || belongs_to_ffrtmp(lineage, candidate)) return;
   if (candidate.age < rule->min_age) {
     pending_[pid] = {candidate.start_ticks, since_boot() + rule->min_age - candidate.age};
     return;
@@ -215,12 +217,17 @@ void Watcher::adopt_it(const WatchRule& rule, const Candidate& candidate) {
   // What held the scope may have been killed with it.
   if (::waitpid(-1, nullptr, WNOHANG | __WCLONE) > 0) scope_hold_.reset();
   const AdoptRequest request = adoption_of(rule, candidate);
+  const bool left_out_before = left_out_.erase(candidate.pid) > 0;
   auto job = adopt(host_, store_, request);
   if (!job) {
     // What has just ended is no failure.
     if (!is_alive(*request.only)) return;
-    note(candidate.pid, candidate.start_ticks);
-    output_.log("not adopted: " + who + ", by rule " + rule.name + ": " + job.error().message());
+    const int why = job.error().errnum;
+    const bool no_room = why == EMFILE || why == ENFILE || why == ENOMEM;
+    (no_room ? left_out_ : noted_)[candidate.pid] = candidate.start_ticks;
+    if (left_out_before) return;
+    output_.log("not adopted: " + who + ", by rule " + rule.name + ": " + job.error().message() +
+                (no_room ? "; tried again when a job has ended" : ""));
     return;
   }
   if (job->scope_hold) scope_hold_ = std::move(job->scope_hold);
@@ -260,10 +267,11 @@ void Watcher::note(pid_t pid, uint64_t start_ticks) {
 /// Forgets processes that have ended.
 void Watcher::prune() {
   const auto over = [](pid_t pid, uint64_t start_ticks) {
-    const auto stat = parse_stat(read_or_empty(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat"));
+    const auto stat = stat_of(pid);
     return !stat || stat->start_ticks != start_ticks;
   };
-  std::erase_if(noted_, [&](const auto& entry) { return over(entry.first, entry.second); });
+  for (Noted* list : {&noted_, &left_out_})
+    std::erase_if(*list, [&](const auto& entry) { return over(entry.first, entry.second); });
   std::erase_if(pending_, [&](const auto& entry) { return over(entry.first, entry.second.start_ticks); });
   noted_before_ = std::max(kManyNoted, noted_.size());
 }
@@ -382,6 +390,8 @@ Result<int> Watcher::run() {
       vigil_.serve();
       // Whoever detaches a process wants it left alone.
       for (const auto& identity : vigil_.take_released()) note(identity.pid, identity.start_ticks);
+      // Those for whom there was no room: now there is some.
+      if (!left_out_.empty()) scan();
       busy();
     }
     if (waiting[2].revents != 0) on_time();

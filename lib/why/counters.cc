@@ -1,6 +1,5 @@
 #include "why/counters.h"
 
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +14,7 @@
 #include "cgroup/meters.h"
 #include "jobs/live.h"
 #include "jobs/media.h"
+#include "proc/processes.h"
 #include "proc/procfs.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -23,8 +23,6 @@
 namespace ffrtmp {
 
 namespace {
-
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 std::optional<double> pressure_s(const std::string& text) {
   const auto total = pressure_total(text, "some");
@@ -110,18 +108,14 @@ void read_threads(const std::vector<pid_t>& pids, std::map<pid_t, ThreadCounters
 }
 
 void read_others(const std::vector<pid_t>& own, std::map<pid_t, OtherCounters>& into) {
-  const auto proc = open_dir(AT_FDCWD, "/proc");
-  if (!proc) return;
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
-  for (const auto& name : names_in(proc->get())) {
-    const auto pid = parse_u64(name);
-    if (!pid || into.size() >= kMostThreads) continue;
-    const auto number = static_cast<pid_t>(*pid);
-    if (number == ::getpid() || std::ranges::find(own, number) != own.end()) continue;
-    const auto stat = parse_stat(read_or_empty(proc->get(), name + "/stat"));
+  for (const pid_t pid : all_processes()) {
+    if (into.size() >= kMostThreads) break;
+    if (pid == ::getpid() || std::ranges::find(own, pid) != own.end()) continue;
+    const auto stat = stat_of(pid);
     if (!stat || stat->zombie()) continue;
-    into[number] = {stat->comm, stat->start_ticks,
-                    static_cast<double>(stat->utime_ticks + stat->stime_ticks) / ticks};
+    into[pid] = {stat->comm, stat->start_ticks,
+                 static_cast<double>(stat->utime_ticks + stat->stime_ticks) / ticks};
   }
 }
 
@@ -155,10 +149,7 @@ void look_at_call(int tasks, const std::string& tid, ThreadLook& look) {
   uint64_t fd = 0;
   const std::string_view hex = part[1].substr(2);
   if (!number || std::from_chars(hex.data(), hex.data() + hex.size(), fd, 16).ec != std::errc()) return;
-  char target[32];
-  const ssize_t size =
-      ::readlinkat(tasks, (tid + "/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
-  if (size > 0 && std::string_view(target, static_cast<size_t>(size)).starts_with("socket:"))
+  if (read_link(tasks, tid + "/fd/" + std::to_string(fd)).starts_with("socket:"))
     add_socket_wait(*number, look);
 }
 

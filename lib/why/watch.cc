@@ -80,7 +80,9 @@ Result<Observation> watch_job(const Host& host, const StoredJob& job, Duration w
   const auto share = [&](unsigned count) { return static_cast<double>(count) / std::max(1u, looks); };
   out.disk_wait = share(disk);
   out.memory_wait = share(memory);
-  out.network = NetworkView{share(sending), share(receiving), network_standstill(take_sample(host, job))};
+  const auto connections = tcp_connections_of(processes_of(leaf, main));
+  out.network = NetworkView{share(sending), share(receiving),
+                            connections ? network_standstill(*connections) : std::nullopt};
   out.stopped = stopped;
   if (const auto allowed = affinity_of(main)) out.cpus_allowed = static_cast<unsigned>(allowed->cpus.size());
   out.cpus_host = std::max(host_cpus(), out.cpus_allowed);

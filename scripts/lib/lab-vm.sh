@@ -71,8 +71,8 @@ make_payload() {
     if [ -d "$bin" ]; then
         "${tar[@]}" -rf "$file" -C "$bin" --transform 's,^\.,bin,' .
     fi
-    for dir in tests/lab systemd scripts; do
-        [ ! -d "$repo/$dir" ] || "${tar[@]}" -rf "$file" -C "$repo" "$dir"
+    for dir in tests/lab tests/stream_clock.bash systemd scripts; do
+        [ ! -e "$repo/$dir" ] || "${tar[@]}" -rf "$file" -C "$repo" "$dir"
     done
 }
 

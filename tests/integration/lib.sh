@@ -127,3 +127,29 @@ threads_of() { ls "/proc/$1/task" | wc -l; }
 
 # nices_of PID: each nice value that a thread of it has, once.
 nices_of() { for task in "/proc/$1/task/"*; do sed 's/.*) //' "$task/stat" | cut -d' ' -f17; done | sort -u | xargs; }
+
+# free_port: one that nobody listens on now.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# nginx_rtmp PORT [DIRECTIVES]: starts an RTMP server in the folder nginx, with an application "live" that records nothing
+# unless told ("record all; record_path …;"); nginx_stop ends it. It carries the test's tag.
+nginx_rtmp() {
+    [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || skip "no libnginx-mod-rtmp"
+    mkdir -p nginx/logs
+    cat >nginx/nginx.conf <<N
+load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+daemon off; master_process off; pid $TMP/nginx/pid; error_log $TMP/nginx/error.log;
+events { worker_connections 64; }
+rtmp { server { listen 127.0.0.1:$1; chunk_size 4096; application live { live on; ${2:-record off;} } } }
+N
+    nginx -p "$TMP/nginx" -c "$TMP/nginx/nginx.conf" >nginx/out 2>&1 &
+    nginx_pid=$!
+    wait_for 10 python3 -c "import socket; socket.create_connection(('127.0.0.1', $1), 1)"
+}
+nginx_stop() {
+    [ -n "${nginx_pid:-}" ] || return 0
+    kill -QUIT "$nginx_pid" 2>/dev/null || true
+    sleep 0.3
+    kill -KILL "$nginx_pid" 2>/dev/null || true
+    wait "$nginx_pid" 2>/dev/null || true
+}

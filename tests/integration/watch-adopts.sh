@@ -9,6 +9,11 @@ need_v1 cpu memory
 target=$(make_target)
 cat >rules.toml <<E
 [[rule]]
+name = "not-these"
+targets = ["$target"]
+commands = ["* 166"]
+leave-alone = true
+[[rule]]
 name = "fast"
 targets = ["$target"]
 commands = ["* 1??"]
@@ -43,6 +48,8 @@ wait_for 20 limited $after
 wait_for 20 limited $second
 assert_eq 7 "$(nices_of $second)"
 assert_eq slow "$(ffrtmp status --json "$(job_of $second)" | jq -r .rule)"
+# What an exception is for.
+./"$target" 166 & except=$!
 # What only calls itself so: argv[0], the name of its thread, a script of that name.
 bash -c "exec -a $target sleep 100" & named=$!
 printf "#!/bin/sh\nexec sleep 100\n" >"scripts/$target" && chmod +x "scripts/$target"
@@ -57,7 +64,7 @@ cp "$target" new
 ./"$target" 106 & last=$!
 wait_for 20 limited $last
 mv new "$target"
-for pid in $neither $named $script; do
+for pid in $neither $except $named $script; do
     runs "$pid" || fail "$pid has ended"
     ! adopted "$pid" || fail "adopted $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 done
@@ -81,5 +88,5 @@ assert_eq unobserved "$(ffrtmp status --json "$(job_of $before)" | jq -r .state)
 assert_eq $((300 << 20)) "$(cat "$(cgroup_dir $before memory)/memory.limit_in_bytes")" "limits stay"
 FFRTMP_STATE_DIR=$PWD/other ffrtmp stop --grace 1s "$TAG-other" 2>/dev/null || true
 for name in run bare tree; do ffrtmp stop --grace 1s "$TAG-$name" 2>/dev/null || true; done
-kill $before $second $neither $named $script $last 2>/dev/null || true
+kill $before $second $neither $except $named $script $last 2>/dev/null || true
 wait

@@ -2,13 +2,13 @@
 # timeout: 600
 # alone
 # Processes appear and die at random under watch: none is missed that lived longer than the promise, nothing is left of any, no
-# stranger is touched, and the watcher stays as small as it was. WATCH_CHURN="500 120" is the long form: processes, seconds.
+# stranger is touched, and the watcher stays as small as it was. WATCH_CHURN="PROCESSES SECONDS" makes it another length.
 # shellcheck source=tests/integration/lib.sh
 . "$TESTS/lib.sh"
 # shellcheck source=tests/integration/watch.bash
 . "$TESTS/watch.bash"
 need_v1 cpu memory
-read -r count seconds <<<"${WATCH_CHURN:-150 30}"
+read -r count seconds <<<"${WATCH_CHURN:-500 120}"
 promise=3    # seconds; generous, for a test is not a clock
 target=$(make_target)
 cp "$target" "x$target"

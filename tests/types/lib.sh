@@ -39,25 +39,3 @@ assert_decodes() {
 nothing_left() { assert_eq "" "$(find . -name '.ffrtmp-*' -o -name 'ffrtmp-*.work')" "left behind"; }
 # made FILE WIDTH HEIGHT: a picture of that size.
 made() { assert_eq "$2x$3" "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0:s=x "$1")" "size of $1"; }
-# free_port: one that nobody listens on now.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-# nginx_rtmp PORT: starts an RTMP server in the folder nginx; nginx_stop ends it. It carries the test's tag.
-nginx_rtmp() {
-    mkdir -p nginx/logs
-    cat >nginx/nginx.conf <<N
-load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-daemon off; master_process off; pid $TMP/nginx/pid; error_log $TMP/nginx/error.log;
-events { worker_connections 64; }
-rtmp { server { listen 127.0.0.1:$1; chunk_size 4096; application live { live on; record off; } } }
-N
-    nginx -p "$TMP/nginx" -c "$TMP/nginx/nginx.conf" >nginx/out 2>&1 &
-    nginx_pid=$!
-    wait_for 10 python3 -c "import socket; socket.create_connection(('127.0.0.1', $1), 1)"
-}
-nginx_stop() {
-    kill -QUIT "$nginx_pid" 2>/dev/null || true
-    sleep 0.3
-    kill -KILL "$nginx_pid" 2>/dev/null || true
-    wait "$nginx_pid" 2>/dev/null || true
-}

@@ -55,9 +55,12 @@ backoff = "100ms"
 args = ["sh", "-c", "sleep 3"]
 T
 expect 0 ffrtmp job again -d --job-id "$TAG-set" --memory-max 400M
-expect 0 ffrtmp set "$TAG-set" --memory-max 300M
+expect 0 ffrtmp set "$TAG-set" --memory-max 300M --nice 7
 wait_for 20 sh -c "ffrtmp status --json $TAG-set | jq -e '.restarts >= 1' >/dev/null"
 assert_eq 300M "$(ffrtmp status --json "$TAG-set" | jq -r '.receipt.limits[] | select(.limit == "memory.max") | .in_force.text')" "limit after a restart"
+# What no cgroup keeps is given to the new processes too.
+at_seven() { [ "$(nices_of "$(pid_of "$TAG-set")")" = 7 ]; }
+wait_for 20 at_seven
 expect 0 ffrtmp stop "$TAG-set"
 # A source that goes silent: flagged, or stopped and started again.
 mkfifo pipe

@@ -3,7 +3,6 @@
 # timeout: 240
 # shellcheck source=tests/types/lib.sh
 . "$TESTS/lib.sh"
-[ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || skip "no libnginx-mod-rtmp"
 trap nginx_stop EXIT
 port=$(free_port)
 nginx_rtmp "$port"

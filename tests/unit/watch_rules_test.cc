@@ -99,6 +99,10 @@ TEST_CASE("wrong values are errors with their place") {
   CHECK(has(complaint(with("min-age = \"soon\"")), "w.toml:3:"));
   CHECK(has(complaint(with("min-age = 2")), "text in quotes"));
   CHECK(has(complaint(with("containers = \"yes\"")), "true or false"));
+  CHECK(has(complaint(with("leave-alone = 1")), "true or false"));
+  CHECK(has(complaint(with("leave-alone = true\nprofile = \"live\"")),
+            "leaves its processes alone: it takes no profile"));
+  CHECK(has(complaint(with("leave-alone = true\n[rule.limits]\nnice = 5")), "it takes no limits"));
   CHECK(has(complaint(with("profile = \"lvie\"")), "no such profile"));
   CHECK(has(complaint(with("require = [\"cpu.max\"]")), "not among the rule's limits"));
   CHECK(has(complaint(with("require = [\"cpu.mx\"]")), "is no limit"));
