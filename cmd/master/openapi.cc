@@ -13,7 +13,7 @@ Json ref(const std::string& name) { return Json{{"$ref", "#/components/schemas/"
 std::string operation_id(const Route& route) {
   std::string out = route.method;
   for (char& c : out) c = static_cast<char>(c + 32);
-  for (const auto part : split(route.pattern, '/')) {
+  for (const auto part : split(std::string_view(route.pattern), '/')) {
     if (part.empty() || part == "api" || part == "v1") continue;
     std::string word(part);
     std::erase_if(word, [](char c) { return c == '{' || c == '}' || c == '.'; });
@@ -37,7 +37,7 @@ Json operation(const Route& route) {
   else
     out["x-roles"] = roles;
   Json parameters = Json::array();
-  for (const auto part : split(route.pattern, '/')) {
+  for (const auto part : split(std::string_view(route.pattern), '/')) {
     if (!part.starts_with("{")) continue;
     Json one;
     one["name"] = part.substr(1, part.size() - 2);
