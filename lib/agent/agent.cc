@@ -117,8 +117,22 @@ void Agent::on_signal() {
       continue;
     }
     log(Level::info, "leaves; what runs goes on without it", {{"running", std::to_string(running)}});
-    leave(0);
+    say_goodbye();
   }
+}
+
+/// Takes back the poll that the master has parked, so that no job is offered to nobody; with little patience, for
+/// the master may be away.
+void Agent::say_goodbye() {
+  if (leaving_ || !polling_ || !reached_) return leave(0);
+  leaving_ = true;
+  constexpr auto kPatience = std::chrono::seconds(2);
+  const Json body = {{"nonce", net::random_hex(12)}, {"max_jobs", 1}, {"wait_s", 0}, {"free", {{"slots", 0}}}};
+  beat_pool_->post([this, body, path = "/nodes/" + identity_.id + "/lease"] {
+    (void)beat_link_->ask("POST", path, body, {"grants"}, 2);
+    loop_->post([this] { leave(0); });
+  });
+  loop_->after(kPatience, [this] { leave(0); });
 }
 
 /// When a drain has come to its end: nothing runs, and everything is told.

@@ -63,6 +63,7 @@ class Agent {
   void probe_done();
   void leave(int code);
   void maybe_leave();
+  void say_goodbye();
   void tell_manager();
   void ping_watchdog();
   std::string folder_of(const Attempt& attempt) const;
@@ -141,7 +142,7 @@ class Agent {
   Backoff join_backoff_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0;
   bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false;
-  bool ever_joined_ = false;
+  bool ever_joined_ = false, leaving_ = false;
 
   std::string session_;
   int64_t beat_number_ = 0;

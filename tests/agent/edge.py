@@ -106,6 +106,8 @@ class Agent:
 
     def close(self):
         """Ends the agent and what it left running, by name, and removes its folders."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop()
         self.kill()
         for name in (os.listdir(self.jobs_dir + "/jobs") if os.path.isdir(self.jobs_dir + "/jobs") else []):
             if not name.startswith("."):
