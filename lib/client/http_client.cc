@@ -139,6 +139,9 @@ class CurlClient final : public HttpClient {
                        static_cast<long>((timeout_s > 0 ? timeout_s : options_.timeout_s) * 1000));
     }
     curl_easy_setopt(curl_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    // Debian's libcurl adds the system's authorities to the one that is named, from a folder that it was
+    // built with.
+    if (!ca_.empty() || !options_.ca_file.empty()) curl_easy_setopt(curl_, CURLOPT_CAPATH, nullptr);
     if (!ca_.empty()) {
       // libcurl takes an authority from memory with other TLS libraries than GnuTLS only; this is a file
       // nonetheless.
