@@ -57,7 +57,7 @@ Or<std::string> input_argument(const std::string& given, const JobType& type, si
       return refuse("input", "the input is no absolute path and no address: " + given);
     auto path = inside_roots(given, options.input_roots);
     // Another node may have it, or may be allowed to read it.
-    if (!path) return refuse(path.error().errnum == EACCES ? "capability" : "input", path.error().message());
+    if (!path) return refuse("input", path.error().message());
     return *path;
   }
   if (!options.allow_inward)
@@ -89,7 +89,7 @@ Or<std::string> output_argument(const std::string& given, const OutputSpec& spec
   if (scheme) return refuse("parameters", "an address that this type does not make: " + given);
   if (given.starts_with("/")) {
     auto path = output_inside_roots(given, options.output_roots);
-    if (!path) return refuse(path.error().errnum == EACCES ? "capability" : "node", path.error().message());
+    if (!path) return refuse(path.error().errnum == EACCES ? "parameters" : "node", path.error().message());
     return *path;
   }
   if (!queue::plain_name(given))
