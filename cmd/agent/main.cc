@@ -1,7 +1,6 @@
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
-
-#include <clocale>
 
 #include "agent/agent.h"
 #include "agent/log.h"
@@ -24,6 +23,8 @@ int main(int argc, char** argv) {
   // Started with closed standard streams, our own descriptors would take their numbers, and their fate.
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)!::open("/dev/null", O_RDWR);
+  // A heap for each thread would keep what each has needed once.
+  ::mallopt(M_ARENA_MAX, 2);
   auto options = agent::read_options(argc, argv);
   if (!options) {
     complain(options.error());

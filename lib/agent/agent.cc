@@ -1,6 +1,5 @@
 #include "agent/agent.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "agent/capabilities.h"
 #include "agent/fault.h"
 #include "agent/log.h"
+#include "jobs/observe.h"
 #include "net/digest.h"
 #include "net/server.h"
 #include "sys/clock.h"
@@ -113,26 +113,32 @@ void Agent::on_signal() {
       log(Level::info, "drains: finishes what there is and takes no more; a second signal leaves at once",
           {{"attempts", std::to_string(jobs_.size())}});
       manager_.tell("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=60000000");
-      maybe_leave();
+      withdraw_poll([this] { maybe_leave(); });
       continue;
     }
+    if (leaving_) return leave(0);
     log(Level::info, "leaves; what runs goes on without it", {{"running", std::to_string(running)}});
-    say_goodbye();
+    leaving_ = true;
+    withdraw_poll([this] { leave(0); });
   }
 }
 
-/// Takes back the poll that the master has parked, so that no job is offered to nobody; with little patience, for
-/// the master may be away.
-void Agent::say_goodbye() {
-  if (leaving_ || !polling_ || !reached_) return leave(0);
-  leaving_ = true;
-  constexpr auto kPatience = std::chrono::seconds(2);
-  const Json body = {{"nonce", net::random_hex(12)}, {"max_jobs", 1}, {"wait_s", 0}, {"free", {{"slots", 0}}}};
-  beat_pool_->post([this, body, path = "/nodes/" + identity_.id + "/lease"] {
-    (void)beat_link_->ask("POST", path, body, {"grants"}, 2);
-    loop_->post([this] { leave(0); });
+/// Takes back the poll that the master has parked, so that no job is offered to nobody; then does `after`.
+/// With little patience, for the master may be away.
+void Agent::withdraw_poll(const std::function<void()>& after) {
+  if (!polling_ || !reached_) return after();
+  constexpr int kPatience = 2;
+  const Json body = {
+      {"nonce", net::random_hex(12)}, {"max_jobs", 1}, {"wait_s", 0}, {"free", {{"slots", 0}}}};
+  auto once = std::make_shared<std::function<void()>>(after);
+  const auto then = [once] {
+    if (const auto call = std::exchange(*once, nullptr)) call();
+  };
+  beat_pool_->post([this, body, then, path = "/nodes/" + identity_.id + "/lease"] {
+    (void)beat_link_->ask("POST", path, body, {"grants"}, kPatience);
+    loop_->post(then);
   });
-  loop_->after(kPatience, [this] { leave(0); });
+  loop_->after(std::chrono::seconds(kPatience), then);
 }
 
 /// When a drain has come to its end: nothing runs, and everything is told.
@@ -174,7 +180,17 @@ void Agent::probe_done() {
     tell_capabilities();
   else
     register_node();
-  ::malloc_trim(0);  // job types are read with a parser that takes megabytes for a moment
+  shrink_when_quiet();  // job types are read with a parser that takes megabytes for a moment
+}
+
+/// Gives memory back when nothing has happened for a moment: an agent waits for days.
+void Agent::shrink_when_quiet() {
+  constexpr auto kQuiet = std::chrono::seconds(3);
+  loop_->cancel(quiet_timer_);
+  quiet_timer_ = loop_->after(kQuiet, [this] {
+    quiet_timer_ = 0;
+    shrink();
+  });
 }
 
 void Agent::tell_manager() {

@@ -61,9 +61,10 @@ class Agent {
   void reload();
   void probe(bool fresh);
   void probe_done();
+  void shrink_when_quiet();
   void leave(int code);
   void maybe_leave();
-  void say_goodbye();
+  void withdraw_poll(const std::function<void()>& after);
   void tell_manager();
   void ping_watchdog();
   std::string folder_of(const Attempt& attempt) const;
@@ -140,7 +141,7 @@ class Agent {
   Backoff poll_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(30)};
   Backoff carry_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(60)};
   Backoff join_backoff_{std::chrono::seconds(1), std::chrono::seconds(60)};
-  Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0;
+  Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0, quiet_timer_ = 0;
   bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false;
   bool ever_joined_ = false, leaving_ = false;
 

@@ -1,7 +1,6 @@
 // The life of an attempt. Each step is on disk before what follows from it is done, and whatever is done may
 // be done once more: advance() is all that an agent needs to call for what an earlier one left.
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,7 +235,7 @@ void Agent::finish(const JobPtr& job, const Outcome& outcome) {
   job->stored.reset();
   job->progress = Json::object();
   outbox_ = state_->outbox();
-  ::malloc_trim(0);
+  shrink_when_quiet();
   deliver_in({});
   poll();  // its slot is free
 }

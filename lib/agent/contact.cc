@@ -274,7 +274,7 @@ void Agent::poll() {
 
 void Agent::on_poll(const Reply& reply) {
   polling_ = false;
-  if (leaving_) return;  // what came in this last moment is offered to somebody else
+  if (leaving_ || draining_) return;  // what came in this last moment is offered to somebody else
   heard(reply);
   const auto again = [this](Duration pause) { poll_timer_ = loop_->after(pause, [this] { poll(); }); };
   if (!reply.ok()) {

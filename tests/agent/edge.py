@@ -109,6 +109,8 @@ class Agent:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.stop()
         self.kill()
+        if not os.path.isdir(self.folder):
+            return
         for name in (os.listdir(self.jobs_dir + "/jobs") if os.path.isdir(self.jobs_dir + "/jobs") else []):
             if not name.startswith("."):
                 self.ffrtmp("stop", "--grace", "300ms", name)
@@ -127,9 +129,13 @@ class Fleet:
         self.agents.append(out)
         return out
 
-    def close(self):
+    def close_agents(self):
         for agent in self.agents:
             agent.close()
+        self.agents = []
+
+    def close(self):
+        self.close_agents()
         self.master.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -188,8 +194,8 @@ def in_folder(agent, path):
     return to
 
 
-def run_tests(tests, names):
-    """Each test is a function; prints ok NAME or FAIL NAME."""
+def run_tests(tests, names, fleet):
+    """Each test is a function; prints ok NAME or FAIL NAME. No agent of one test is there in the next."""
     failed = 0
     for test in tests:
         if names and not any(name in test.__name__ for name in names):
@@ -201,6 +207,7 @@ def run_tests(tests, names):
         except Exception:
             failed += 1
             print(f"FAIL {test.__name__[5:].replace('_', '-')}\n{traceback.format_exc()[-5000:]}", flush=True)
+        fleet.close_agents()
     if "folder" in _films:
         shutil.rmtree(_films["folder"], ignore_errors=True)
     return failed

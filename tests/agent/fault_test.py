@@ -147,7 +147,7 @@ if __name__ == "__main__":
     F = Fleet()
     try:
         tests = [v for k, v in list(globals().items()) if k.startswith("test_")]
-        code = run_tests(tests, sys.argv[1:])
+        code = run_tests(tests, sys.argv[1:], F)
     finally:
         F.close()
     sys.exit(1 if code else 0)

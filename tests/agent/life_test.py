@@ -51,8 +51,7 @@ def test_parameters_that_are_refused_fail_once():
 if __name__ == "__main__":
     F = Fleet()
     try:
-        code = run_tests([v for k, v in sorted(globals().items(), key=lambda kv: getattr(kv[1], "__code__", None) and kv[1].__code__.co_firstlineno or 0)
-                          if k.startswith("test_")], sys.argv[1:])
+        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
     finally:
         F.close()
     sys.exit(1 if code else 0)
