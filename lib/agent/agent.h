@@ -17,6 +17,7 @@
 #include "agent/outcome.h"
 #include "agent/sender.h"
 #include "agent/state.h"
+#include "agent/yield.h"
 #include "net/pool.h"
 #include "sys/notify.h"
 
@@ -50,6 +51,8 @@ class Agent {
     bool stop_asked = false;  ///< ffrtmp stop was told, in this life
     bool log_waits = false;   ///< a piece of its log is on its way
     bool log_done = false;
+    bool stands_aside = false;             ///< for a live job
+    std::optional<uint64_t> waited_us[3];  ///< of a live job: for CPU, memory, disk, when looked at last
     Json progress = Json::object();
   };
   using JobPtr = std::shared_ptr<Job>;
@@ -111,6 +114,10 @@ class Agent {
   bool move_to(const JobPtr& job, Step step);
   JobPtr find(const std::string& job, int64_t number) const;
 
+  // pressure.cc
+  std::optional<double> live_pressure();
+  void yield_to_live();
+
   // deliver.cc: the outbox
   void deliver();
   void deliver_in(Duration pause);
@@ -147,10 +154,13 @@ class Agent {
 
   std::string session_;
   int64_t beat_number_ = 0;
+  Yield yield_;
+  Duration pressure_at_{};
   Duration heartbeat_ = std::chrono::seconds(5);
   Duration last_heard_{};
   bool reached_ = false, master_drains_ = false, master_closed_ = false, draining_ = false;
-  std::string last_trouble_, told_status_;
+  bool second_ = false;  ///< another agent has our identity, and the master listens to that one
+  std::string last_trouble_, last_refusal_, told_status_;
   Counters counters_;
   int exit_code_ = 0;
   std::optional<Error> fatal_;

@@ -188,7 +188,8 @@ void Agent::apply_wish(const JobPtr& job) {
   if (attempt.step != Step::running) return advance(job);
   if (job->helper) return;
   const bool paused = job->stored && job->stored->paused;
-  switch (attempt.wish) {
+  const bool stands = attempt.wish == Wish::run && job->stands_aside;
+  switch (stands ? Wish::pause : attempt.wish) {
     case Wish::cancel:
     case Wish::drop:
       if (!job->stop_asked) {
@@ -215,7 +216,10 @@ void Agent::finish(const JobPtr& job, const Outcome& outcome) {
   fault_point("ended-before");
   const Step before = attempt.step;
   attempt.step = Step::ended;
-  if (const auto saved = state_->end(attempt, outbox_items(attempt, outcome, job->folder)); !saved) {
+  // A node that was cut off for a month: that it succeeded counts for more than how.
+  const bool short_of_room = state_->outbox_bytes() > options_.outbox_bytes;
+  const auto items = outbox_items(attempt, outcome, job->folder, short_of_room);
+  if (const auto saved = state_->end(attempt, items); !saved) {
     // The recorder's files stay where they are; nothing is lost by looking at them again later.
     attempt.step = before;
     log(Level::error, "a result was not saved", fields_of(attempt, {{"error", saved.error().message()}}));

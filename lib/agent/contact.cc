@@ -155,6 +155,7 @@ void Agent::beat() {
   beat_timer_ = 0;
   if (beating_ || !identity_.registered()) return;
   beating_ = true;
+  yield_to_live();
   const std::string path = "/nodes/" + identity_.id + "/heartbeat";
   beat_pool_->post([this, path, body = beat_body()] {
     const Reply reply = beat_link_->ask("POST", path, body, {"heartbeat_ms", "commands"}, kBeatTimeout);
@@ -168,13 +169,22 @@ void Agent::on_beat(const Reply& reply) {
   if (!reply.ok()) {
     counters_.failed_beats++;
     if (reply.trouble == Trouble::key) on_bad_key(reply.why);
-    if (reply.trouble == Trouble::refused)
-      log(Level::error, "the master refuses the heartbeat", {{"error", reply.why}});
     give_up_overdue();
+    if (reply.trouble == Trouble::refused) {
+      // 409: another agent speaks in this node's name, and came first. What runs goes on; nothing new is
+      // taken.
+      second_ = reply.status == 409;
+      if (reply.why != last_refusal_)
+        log(Level::error, "the master refuses the heartbeat", {{"error", reply.why}});
+      last_refusal_ = reply.why;
+      return beat_in(heartbeat_);
+    }
     return beat_in(std::min(beat_backoff_.next(reply.retry_after), heartbeat_ * 2));
   }
   counters_.beats++;
   beat_backoff_.reset();
+  second_ = false;
+  last_refusal_.clear();
   heartbeat_ = std::chrono::milliseconds(
       std::clamp<uint64_t>(whole_or(reply.body, "heartbeat_ms", 5000), 100, 600'000));
   const bool drained = master_drains_;
@@ -231,7 +241,7 @@ void Agent::give_up_overdue() {
 }
 
 bool Agent::may_take_work() const {
-  if (!identity_.registered() || draining_ || master_drains_) return false;
+  if (!identity_.registered() || draining_ || master_drains_ || second_) return false;
   if (static_cast<int64_t>(jobs_.size()) >= slots_of(options_) + 64)
     return false;  // an outbox that nobody empties
   int64_t busy = 0;

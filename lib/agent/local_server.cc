@@ -52,6 +52,7 @@ std::string Agent::why_not_ready() const {
   if (::access(wrapper_.c_str(), X_OK) != 0) return "there is no " + wrapper_;
   if (free_disk(options_) == 0) return "the disk has no room beside the reserve";
   if (::access(options_.work_dir.c_str(), W_OK) != 0) return "the work folder cannot be written";
+  if (second_) return "another agent speaks in this node's name, and the master listens to that one";
   if (draining_ || master_drains_) return "it is drained";
   return "";
 }

@@ -120,13 +120,13 @@ Json result_body(const Attempt& attempt, const Outcome& outcome, size_t most) {
 }
 
 std::vector<OutboxItem> outbox_items(const Attempt& attempt, const Outcome& outcome,
-                                     const std::string& folder) {
+                                     const std::string& folder, bool short_of_room) {
   std::vector<OutboxItem> out;
   const auto add = [&](const char* kind, Json body) {
     out.push_back({0, attempt.job, attempt.number, kind, std::move(body)});
   };
-  add("log", Json::object());
-  Json body = result_body(attempt, outcome);
+  if (!short_of_room) add("log", Json::object());
+  Json body = short_of_room ? result_body(attempt, outcome, 0) : result_body(attempt, outcome);
   const std::string ours = folder + "/" + kOutFolder + "/", puts = folder + "/" + kPutFolder + "/";
   if (outcome.outcome == "succeeded" && outcome.outputs.is_array()) {
     Json artifacts = Json::array();

@@ -27,8 +27,9 @@ Outcome judge_refusal(const Attempt& attempt, const Refusal& refusal);
 /// What of the outbox an ended attempt makes: its log, the files it made for the master or for a PUT, its
 /// result. Files are those that the result names below the attempt's folder; each was verified and hashed by
 /// its job.
+/// With `short_of_room` only what cannot be done without: the files, and the result without the recorder's account.
 std::vector<OutboxItem> outbox_items(const Attempt& attempt, const Outcome& outcome,
-                                     const std::string& folder);
+                                     const std::string& folder, bool short_of_room = false);
 
 /// The body of POST …/results; at most `most` bytes, with what matters least left out first.
 Json result_body(const Attempt& attempt, const Outcome& outcome, size_t most = 200'000);

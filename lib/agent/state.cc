@@ -152,6 +152,11 @@ std::vector<OutboxItem> State::outbox() const {
   return out;
 }
 
+uint64_t State::outbox_bytes() const {
+  const auto rows = db_->run("SELECT coalesce(sum(length(body)), 0) FROM outbox");
+  return rows && !rows->empty() ? static_cast<uint64_t>((*rows)[0][0].i()) : 0;
+}
+
 Status State::outbox_done(int64_t id) {
   TRY_OK(db_->run("DELETE FROM outbox WHERE id = ?1", {id}));
   return {};

@@ -32,6 +32,8 @@ class State {
   Status remove(const Attempt& attempt);
 
   std::vector<OutboxItem> outbox() const;
+  /// Bytes that it holds.
+  uint64_t outbox_bytes() const;
   Status outbox_done(int64_t id);
   Status outbox_replace(int64_t id, const Json& body);
   /// Another result in place of an attempt's, and nothing else of it.

@@ -277,6 +277,15 @@ def test_a_newer_state_is_left_alone():
 
 
 def test_after_a_reboot_the_old_attempts_are_reported():
+    # A lease of seven seconds, so that the node is back before it is given up.
+    G = Fleet(QUICK.replace('"300ms"', '"2s"'))
+    try:
+        after_a_reboot(G)
+    finally:
+        G.close()
+
+
+def after_a_reboot(F):
     a = F.agent(args=["--allow-exec"]).start()
     id = F.submit(type="exec", params={"command": ["sleep", "60"]}, max_attempts=1)
     done = F.submit(type="exec", params={"command": ["sh", "-c", "sleep 1.5"]})
