@@ -108,7 +108,7 @@ class Executor {
     stops_ = std::move(*stops);
     Failure failure = work();
     line_.clear();
-    if (keeper_) segments_ += keeper_->collect();
+    if (keeper_) keeper_->collect();
     clean_up();
     energy_.sample();
     if (failure.code != 0 && options_.print_reason)
@@ -123,7 +123,7 @@ class Executor {
     for (const auto& step : plan_.steps)
       if (Failure failure = run_step(step); failure.code != 0) return failure;
     if (stopped_ && !plan_.live) return stopped();
-    if (keeper_) segments_ += keeper_->collect();
+    if (keeper_) keeper_->collect();
     if (Failure failure = verify(); failure.code != 0) return failure;
     if (stopped_ && !plan_.live) return stopped();
     return publish();
@@ -143,7 +143,8 @@ class Executor {
       // Segments are shown as they are finished: their folder is there from the start.
       if (::mkdir(output.final.c_str(), 0777) != 0 && errno != EEXIST)
         return sys_error("making folder", output.final);
-      keeper_.emplace(plan_.segment_list, output.temp, output.final, plan_.keep_age_s, plan_.keep_bytes);
+      keeper_.emplace(plan_.segment_list, output.temp, output.final, plan_.keep_age_s, plan_.keep_bytes,
+                      level());
     }
     return {};
   }
@@ -292,7 +293,7 @@ class Executor {
     for (const auto& one : running)
       for (const Fd* fd : {&one.err, &one.out})
         if (*fd) (void)cap_file(fd->get(), kErrorsKept);
-    if (keeper_) segments_ += keeper_->collect();
+    if (keeper_) keeper_->collect();
     if (energy_.readable() && monotonic_now() - sampled_ > 5min) {
       energy_.sample();
       sampled_ = monotonic_now();
@@ -365,11 +366,14 @@ class Executor {
     return argv[0].substr(argv[0].rfind('/') + 1);
   }
 
+  VerifyLevel level() const {
+    return plan_.verify == "full"   ? VerifyLevel::full
+           : plan_.verify == "none" ? VerifyLevel::none
+                                    : VerifyLevel::quick;
+  }
+
   Failure verify() {
     const Duration begin = monotonic_now();
-    const VerifyLevel level = plan_.verify == "full"   ? VerifyLevel::full
-                              : plan_.verify == "none" ? VerifyLevel::none
-                                                       : VerifyLevel::quick;
     // Digests are made on another CPU meanwhile.
     std::vector<std::future<Json>> manifests;
     for (const auto& output : plan_.outputs)
@@ -380,7 +384,7 @@ class Executor {
         failure = {kVerificationFailed, "the output " + output.name + " was not made"};
     for (const auto& check : plan_.checks) {
       if (failure.code != 0) break;
-      VerifyOutcome outcome = verify_output(check.kind, check.path, check.expect, level);
+      VerifyOutcome outcome = verify_output(check.kind, check.path, check.expect, level());
       const std::string shown = shown_path(check.path);
       checked_.push_back({{"path", shown},
                           {"kind", check.kind},
@@ -514,7 +518,8 @@ class Executor {
         {"joules", energy_.readable() ? Json(energy_.joules()) : Json(nullptr)},
         {"joules_of",
          energy_.readable() ? Json("the processor packages, everything on them included") : Json(nullptr)},
-        {"segments", plan_.segment_list.empty() ? Json(nullptr) : Json(segments_)},
+        {"segments", keeper_ ? Json(keeper_->count()) : Json(nullptr)},
+        {"broken_segments", keeper_ ? keeper_->broken() : Json(nullptr)},
         {"data", data_},
         {"reason", failure.code == 0 ? Json(nullptr) : Json(redact_text(failure.reason))}};
     if (const auto dir = open_dir(AT_FDCWD, folder_))
@@ -531,7 +536,6 @@ class Executor {
   Duration begin_{}, sampled_ = monotonic_now();
   int stopped_ = 0, told_ = 0;
   bool passed_on_ = false;
-  size_t segments_ = 0;
   double media_s_ = 0, verify_s_ = 0;
   Json steps_ = Json::array(), checked_ = Json::array(), manifest_ = Json::array(), probes_ = Json::object(),
        data_;

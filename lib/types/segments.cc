@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sys/clock.h"
+#include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/text.h"
 
@@ -28,23 +29,44 @@ bool is_segment(const std::string& name) {
 }  // namespace
 
 SegmentKeeper::SegmentKeeper(std::string list, std::string from, std::string to,
-                             std::optional<double> keep_age_s, std::optional<double> keep_bytes)
+                             std::optional<double> keep_age_s, std::optional<double> keep_bytes,
+                             VerifyLevel level)
     : list_(std::move(list)),
       from_(std::move(from)),
       to_(std::move(to)),
       keep_age_s_(keep_age_s),
-      keep_bytes_(keep_bytes) {}
+      keep_bytes_(keep_bytes),
+      level_(level) {}
 
-size_t SegmentKeeper::collect() {
-  size_t moved = 0;
-  if (const auto text = read_file(list_, 64 << 20))
-    for (const auto line : lines(*text)) {
-      const std::string name(line.substr(0, line.find(',')));
-      if (!is_segment(name) || name.find('/') != std::string::npos) continue;
-      moved += ::rename((from_ + "/" + name).c_str(), (to_ + "/" + name).c_str()) == 0;
-    }
+void SegmentKeeper::collect() {
+  // The list of a recording of weeks is long: only what came to it is read.
+  const Fd list(::open(list_.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat info {};
+  if (list && ::fstat(list.get(), &info) == 0) {
+    const auto size = static_cast<uint64_t>(info.st_size);
+    if (size < read_) read_ = 0;  // begun anew
+    std::string text(std::min<uint64_t>(size - read_, 1 << 20), '\0');
+    const ssize_t got = ::pread(list.get(), text.data(), text.size(), static_cast<off_t>(read_));
+    text.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    text.resize(text.rfind('\n') + 1);  // without the line that is being written
+    read_ += text.size();
+    for (const auto line : lines(text)) take(std::string(line.substr(0, line.find(','))));
+  }
   let_go();
-  return moved;
+}
+
+void SegmentKeeper::take(const std::string& name) {
+  const std::string kept = to_ + "/" + name;
+  if (!is_segment(name) || name.find('/') != std::string::npos) return;
+  if (::rename((from_ + "/" + name).c_str(), kept.c_str()) != 0) return;
+  count_++;
+  if (level_ == VerifyLevel::none) return;
+  const VerifyOutcome outcome = verify_output("media", kept, Json::object(), level_);
+  if (outcome.ok) return;
+  constexpr size_t kMostTold = 100;
+  if (broken_.size() < kMostTold) broken_.push_back({{"path", kept}, {"reason", outcome.reason}});
+  (void)write_all(STDERR_FILENO,
+                  "ffrtmp: record: the segment " + kept + " cannot be used: " + outcome.reason + "\n");
 }
 
 void SegmentKeeper::let_go() const {

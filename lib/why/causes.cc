@@ -120,7 +120,9 @@ void judge_host_cpu(const Observation& seen, std::vector<Cause>& out) {
   if (keeps_up(seen)) cause.text += ", yet its media keeps up";
   cause.limit = "cpu.weight";
   cause.value = "1000";
-  cause.caveat = "ten times the share of what has the usual 100; a quota would not help";
+  cause.caveat =
+      "ten times the share of a job with the usual 100; against what is no job it is ffrtmp.slice's "
+      "CPUWeight that counts; a quota would not help";
   out.push_back(cause);
 }
 

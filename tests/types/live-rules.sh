@@ -101,5 +101,5 @@ expect 0 ffrtmp job record src.mp4 -o rec -p segment=2s -p duration=11s -p keep_
 sum=$(find rec -name 'segment-*' -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')
 [ "$sum" -le 307200 ] && [ "$sum" -gt 0 ] || fail "$sum bytes are kept"
 assert_eq mine "$(cat rec/notes.txt)"
-result "$TAG-e" '.job.segments >= 3' >/dev/null
+result "$TAG-e" '.job.segments >= 3 and .job.broken_segments == []' >/dev/null
 nothing_left

@@ -154,13 +154,39 @@ TEST_CASE("segments move when they are whole; only segments are let go, oldest f
   for (const auto& name : names) dir.file("from/" + name, std::string(100, 'x'));
   dir.file("to/mine.mkv", std::string(1000, 'x'));
   dir.file("list", names[0] + ",0,1\n../../etc/passwd,0,1\n");
-  SegmentKeeper keeper(dir / "list", dir / "from", dir / "to", std::nullopt, 150.0);
-  CHECK(keeper.collect() == 1);
+  SegmentKeeper keeper(dir / "list", dir / "from", dir / "to", std::nullopt, 150.0, VerifyLevel::none);
+  keeper.collect();
+  CHECK(keeper.count() == 1);
   CHECK(dir.has("to/" + names[0]));
   CHECK(dir.has("from/" + names[1]));
-  dir.file("list", names[0] + ",0,1\n" + names[1] + ",1,2\n");
-  CHECK(keeper.collect() == 1);
+  // A line that is being written is read when it is whole.
+  dir.file("list", names[0] + ",0,1\n../../etc/passwd,0,1\n" + names[1].substr(0, 20));
+  keeper.collect();
+  CHECK(keeper.count() == 1);
+  dir.file("list", names[0] + ",0,1\n../../etc/passwd,0,1\n" + names[1] + ",1,2\n");
+  keeper.collect();
+  CHECK(keeper.count() == 2);
+  CHECK(keeper.broken().empty());
   CHECK_FALSE(dir.has("to/" + names[0]));
   CHECK(dir.has("to/" + names[1]));
   CHECK(dir.has("to/mine.mkv"));
+  // A list that was begun anew is read from its start.
+  dir.file("list", names[2] + ",0,1\n");
+  keeper.collect();
+  CHECK(keeper.count() == 3);
+}
+
+TEST_CASE("a segment that cannot be read is kept and told") {
+  const fake::Dir dir;
+  dir.folder("from");
+  dir.folder("to");
+  const std::string name = "segment-20260101-000000.mkv";
+  dir.file("from/" + name, std::string(100, 'x'));
+  dir.file("list", name + ",0,1\n");
+  SegmentKeeper keeper(dir / "list", dir / "from", dir / "to", std::nullopt, std::nullopt,
+                       VerifyLevel::quick);
+  keeper.collect();
+  CHECK(dir.has("to/" + name));
+  REQUIRE(keeper.broken().size() == 1);
+  CHECK(keeper.broken()[0]["path"] == dir / "to/" + name);
 }
