@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "job_pages.h"
+#include "job_request_file.h"
 #include "jobs/job_id.h"
 #include "print.h"
 #include "run_options.h"
@@ -128,9 +129,46 @@ Status read_live(const Arguments& arguments, const JobType& type, LiveSpec& live
   return {};
 }
 
+/// Lets go of the request's lock as soon as the workload runs; in the recorder, which would keep it for days.
+class UnlockingPrinter final : public RunListener {
+ public:
+  UnlockingPrinter(RunListener& printer, Fd& lock) : printer_(printer), lock_(lock) {}
+  void started(const Record& record) override {
+    lock_.reset();
+    printer_.started(record);
+  }
+  bool wants_result() const override { return printer_.wants_result(); }
+  void ended(const Record& record, const Ending& ending, const Verdict& verdict,
+             const Json& result) override {
+    printer_.ended(record, ending, verdict, result);
+  }
+
+ private:
+  RunListener& printer_;
+  Fd& lock_;
+};
+
+/// The job of --request FILE: nothing else may say what it is.
+Result<JobRequestFile> job_of_file(const Arguments& arguments) {
+  if (!arguments.positionals.empty() || arguments.has_command || arguments.has("param") ||
+      arguments.has("output") || arguments.has("verify"))
+    return bad_input("--request holds the whole job:", arguments.value("request"),
+                     "leave type, inputs, -o, -p and --verify out");
+  return read_request_file(arguments.value("request"));
+}
+
 Result<int> run_type(Arguments arguments) {
-  TRY(const JobType type, find_job_type(arguments.positionals[0]));
-  TRY(JobRequest asked, read_job(arguments, type));
+  JobRequestFile file;
+  if (arguments.has("request")) {
+    TRY(file, job_of_file(arguments));
+  } else {
+    file.type = arguments.positionals[0];
+  }
+  TRY(const JobType type, find_job_type(file.type));
+  JobRequest asked = std::move(file.request);
+  if (!arguments.has("request")) {
+    TRY(asked, read_job(arguments, type));
+  }
   LiveSpec live = type.live;
   TRY_OK(read_live(arguments, type, live));
   if (!arguments.has("profile") && !type.profile.empty())
@@ -158,13 +196,15 @@ Result<int> run_type(Arguments arguments) {
   // The ending that we print has the reason in it.
   if (!quiet && request.mode == RunRequest::Mode::foreground)
     request.environment.emplace_back("FFRTMP_JOB_REASON=no");
-  request.job = DeclaredJob{type.name, dump_json(to_json(plan)), restart_rule(live)};
+  request.job = DeclaredJob{type.name, dump_json(to_json(plan)), restart_rule(live), plan.media_s};
   RunPrinter printer(quiet, json, request.mode);
-  return run_job(request, printer);
+  UnlockingPrinter unlocking(printer, file.lock);
+  return run_job(request, unlocking);
 }
 
 Result<int> job_verb(const Arguments& arguments) {
   if (arguments.has("check")) return check_files(arguments);
+  if (arguments.has("request")) return run_type(arguments);
   if (arguments.positionals.empty())
     return bad_input("which job type?", "",
                      "ffrtmp job list has them; ffrtmp job TYPE [INPUT...] [-o OUTPUT] runs one");
@@ -186,6 +226,7 @@ const Verb kJobVerb = {
     with_run_options({
         {"output", 'o', "PATH", "where to: a file, folder or address", true},
         {"param", 'p', "KEY=VALUE", "a parameter of the type (ffrtmp job show TYPE)", true},
+        {"request", 0, "FILE", "the job from a file (0600), so that no secret is an argument"},
         {"verify", 0, "HOW", "quick (the default), full (decode all of it), none"},
         {"restart", 0, "WHEN", "live types: no, on-failure, always"},
         {"restart-max", 0, "N", "live types: most restarts, 0 for no bound"},

@@ -17,10 +17,10 @@ namespace ffrtmp {
 
 const std::vector<const Verb*>& verbs() {
   static const std::vector<const Verb*> all = {
-      &kRunVerb,      &kJobVerb,          &kAttachVerb, &kWatchVerb,    &kDetachVerb,
-      &kSetVerb,      &kPauseVerb,        &kResumeVerb, &kPsVerb,       &kTopVerb,
-      &kStatusVerb,   &kWhyVerb,          &kWaitVerb,   &kLogsVerb,     &kStopVerb,
-      &kProfilesVerb, &kCapabilitiesVerb, &kDoctorVerb, &kSelftestVerb, &kCompletionVerb};
+      &kRunVerb,      &kJobVerb,    &kAttachVerb,    &kWatchVerb,    &kDetachVerb,       &kSetVerb,
+      &kPauseVerb,    &kResumeVerb, &kPsVerb,        &kTopVerb,      &kStatusVerb,       &kWhyVerb,
+      &kWaitVerb,     &kLogsVerb,   &kStopVerb,      &kProfilesVerb, &kCapabilitiesVerb, &kDoctorVerb,
+      &kSelftestVerb, &kNodeVerb,   &kCompletionVerb};
   return all;
 }
 

@@ -56,7 +56,7 @@ Result<std::string> one_job(const Arguments& arguments);
 
 extern const Verb kRunVerb, kJobVerb, kAttachVerb, kWatchVerb, kSetVerb, kPauseVerb, kResumeVerb, kDetachVerb,
     kPsVerb, kTopVerb, kStatusVerb, kWhyVerb, kWaitVerb, kLogsVerb, kStopVerb, kProfilesVerb,
-    kCapabilitiesVerb, kDoctorVerb, kSelftestVerb, kCompletionVerb;
+    kCapabilitiesVerb, kDoctorVerb, kSelftestVerb, kNodeVerb, kCompletionVerb;
 
 /// What `ffrtmp job` starts as its workload; see job_steps.cc.
 Result<int> job_steps_verb();

@@ -1,5 +1,7 @@
 #include "lease.h"
 
+#include <unordered_map>
+
 namespace ffrtmp::master {
 
 namespace {
@@ -20,6 +22,8 @@ net::Response grants_response(const store::Claimed& claimed, int64_t offer_ms) {
     Json one;
     one["job"] = grant.job;
     one["attempt"] = grant.attempt;
+    one["queue"] = grant.queue;
+    one["priority"] = grant.priority;
     if (const auto spec = parse_json(grant.document, "a job")) one["spec"] = *spec;
     list.push_back(std::move(one));
   }
@@ -115,6 +119,22 @@ void expire(const std::shared_ptr<Waiting>& waiting) {
   settle(waiting, grants_response({}, waiting->claim.periods.offer));
 }
 
+/// The parked poll of each node. A node has one: an older one is of an agent that is gone, or of a connection
+/// that is, and whatever it would be given would wait for nobody until the offer has run out.
+std::mutex g_parked_mutex;
+std::unordered_map<std::string, std::weak_ptr<Waiting>> g_parked;
+
+void take_the_place(const std::shared_ptr<Waiting>& waiting) {
+  std::shared_ptr<Waiting> older;
+  {
+    const std::lock_guard lock(g_parked_mutex);
+    auto& place = g_parked[waiting->claim.node];
+    older = place.lock();
+    place = waiting;
+  }
+  if (older) expire(older);
+}
+
 }  // namespace
 
 Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wait_ms) {
@@ -123,6 +143,7 @@ Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wai
   waiting->claim = std::move(claim);
   waiting->deadline = monotonic_ms() + wait_ms;
   App& app = call->app;
+  take_the_place(waiting);
   // Most polls of a busy fleet are answered at once; only those that are not pay for a timer.
   store::Claimed claimed;
   net::Response answer;

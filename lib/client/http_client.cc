@@ -30,12 +30,16 @@ size_t on_header(char* data, size_t, size_t size, void* cls) {
 
 struct Sink {
   Answer* answer;
-  std::function<bool(std::string_view)>* stream;
+  HttpClient::FileSink* stream;
+  CURL* curl;
 };
 
 size_t on_body(char* data, size_t, size_t size, void* cls) {
   auto& sink = *static_cast<Sink*>(cls);
-  if (sink.stream != nullptr) return (*sink.stream)({data, size}) ? size : 0;
+  if (sink.stream != nullptr) {
+    curl_easy_getinfo(sink.curl, CURLINFO_RESPONSE_CODE, &sink.answer->status);
+    return (*sink.stream)(*sink.answer, {data, size}) ? size : 0;
+  }
   if (sink.answer->body.size() + size > (512u << 20)) return 0;
   sink.answer->body.append(data, size);
   return size;
@@ -90,16 +94,24 @@ class CurlClient final : public HttpClient {
 
   Result<Answer> stream(const std::string& path, const Headers& headers, double timeout_s,
                         std::function<bool(std::string_view)> sink) override {
-    return perform("GET", path, {}, headers, timeout_s, &sink);
+    FileSink pieces = [&](const Answer&, std::string_view piece) { return sink(piece); };
+    return perform("GET", path, {}, headers, timeout_s, &pieces);
+  }
+
+  Result<Answer> download(const std::string& path, const Headers& headers, double stall_s,
+                          FileSink sink) override {
+    stall_s_ = static_cast<long>(stall_s);
+    auto out = perform("GET", path, {}, headers, 0, &sink);
+    stall_s_ = 0;
+    return out;
   }
 
  private:
   Result<Answer> perform(const std::string& method, const std::string& path, std::string_view body,
-                         const Headers& headers, double timeout_s,
-                         std::function<bool(std::string_view)>* stream) {
+                         const Headers& headers, double timeout_s, FileSink* stream) {
     curl_easy_reset(curl_);
     Answer answer;
-    Sink sink{&answer, stream};
+    Sink sink{&answer, stream, curl_};
     Upload upload{body};
     char error[CURL_ERROR_SIZE] = {};
     const std::string url = options_.base + path;
@@ -119,9 +131,17 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &sink);
     curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_s * 1000));
-    curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>((timeout_s > 0 ? timeout_s : options_.timeout_s) * 1000));
+    if (stall_s_ > 0) {
+      curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_LIMIT, 1L);
+      curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_TIME, stall_s_);
+    } else {
+      curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS,
+                       static_cast<long>((timeout_s > 0 ? timeout_s : options_.timeout_s) * 1000));
+    }
     curl_easy_setopt(curl_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    // Debian's libcurl adds the system's authorities to the one that is named, from a folder that it was
+    // built with.
+    if (!ca_.empty() || !options_.ca_file.empty()) curl_easy_setopt(curl_, CURLOPT_CAPATH, nullptr);
     if (!ca_.empty()) {
       // libcurl takes an authority from memory with other TLS libraries than GnuTLS only; this is a file
       // nonetheless.
@@ -157,6 +177,7 @@ class CurlClient final : public HttpClient {
   std::string ca_;
   Fd ca_file_;
   CURL* curl_ = nullptr;
+  long stall_s_ = 0;
 };
 
 }  // namespace

@@ -46,6 +46,12 @@ class HttpClient {
   /// The body goes to `sink` as it arrives, as long as it returns true.
   virtual Result<Answer> stream(const std::string& path, const Headers& headers, double timeout_s,
                                 std::function<bool(std::string_view)> sink) = 0;
+  /// The same for files of any size: no limit of time as long as something arrives at least every `stall_s`.
+  /// `sink` sees the status and the headers with each piece, so that it can tell an error's text from the
+  /// file.
+  using FileSink = std::function<bool(const Answer&, std::string_view)>;
+  virtual Result<Answer> download(const std::string& path, const Headers& headers, double stall_s,
+                                  FileSink sink) = 0;
 };
 
 /// The PEM of the authority whose public key has this pin, taken from the chain that the server shows. It

@@ -180,6 +180,7 @@ Record first_record(const RunRequest& request) {
   record.keep = request.keep;
   if (request.job) {
     record.job_type = request.job->type;
+    record.media_s = request.job->media_s;
     record.restarts_itself = request.job->restart.when != RestartRule::When::no;
   }
   if (request.timeout) record.timeout_s = seconds_of(*request.timeout);

@@ -51,6 +51,7 @@ Json to_json(const Record& record) {
           {"log", record.log_path},
           {"progress", record.progress_path},
           {"timeout_s", record.timeout_s ? Json(*record.timeout_s) : Json(nullptr)},
+          {"media_s", or_null(record.media_s)},
           {"leaf", record.leaf_name},
           {"own_leaf", record.own_leaf},
           {"cgroups", cgroups},
@@ -84,6 +85,7 @@ Result<Record> record_from_json(const Json& json) {
     out.progress_path = json.value("progress", "");
     if (json.contains("timeout_s") && json["timeout_s"].is_number())
       out.timeout_s = json["timeout_s"].get<double>();
+    if (const Json& media = at_or_null(json, "media_s"); media.is_number()) out.media_s = media.get<double>();
     out.leaf_name = json.value("leaf", "");
     out.own_leaf = json.value("own_leaf", true);
     for (const auto& item : json.value("cgroups", Json::array()))

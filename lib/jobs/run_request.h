@@ -36,6 +36,7 @@ struct DeclaredJob {
   std::string type;
   std::string plan;  ///< handed to the workload in a file in memory (FFRTMP_PLAN_FD)
   RestartRule restart;
+  std::optional<double> media_s;  ///< seconds of media that it makes, where known
 };
 
 /// Everything an operator said to `ffrtmp run`: the plan from which a job is made. No defaults are hidden

@@ -51,7 +51,7 @@ Result<int64_t> room_of(Tx& tx, const queue::Board& board, const std::string& te
 
 Status offer(Tx& tx, const Claim& in, const Row& row, std::vector<Grant>& grants, std::string& remembered,
              const std::string& tenant) {
-  Grant grant{row[1].s(), row[2].i() + 1, row[3].s()};
+  Grant grant{row[1].s(), row[2].i() + 1, row[3].s(), row[5].s(), row[6].s()};
   const int64_t seq = row[0].i();
   TRY_OK(
       tx.later("UPDATE jobs SET state = 'offered', attempt = ?2, node = ?3, offer_until = ?4 WHERE seq = ?1",
@@ -73,17 +73,19 @@ Result<std::vector<Grant>> repeat(Tx& tx, const std::string& node, const std::st
   for (const std::string_view pair : words(remembered)) {
     const auto parts = split(pair, ':');
     if (parts.size() != 2) continue;
-    TRY(const Rows rows,
-        tx.run("SELECT id, attempt, spec FROM jobs WHERE seq = ?1 AND attempt = ?2 AND node = ?3 AND "
-               "state IN ('offered', 'running')",
-               {parse_i64(parts[0]).value_or(0), parse_i64(parts[1]).value_or(0), node}));
-    if (!rows.empty()) out.push_back({rows[0][0].s(), rows[0][1].i(), rows[0][2].s()});
+    TRY(const Rows rows, tx.run("SELECT id, attempt, spec, queue, priority FROM jobs WHERE seq = ?1 AND "
+                                "attempt = ?2 AND node = ?3 AND "
+                                "state IN ('offered', 'running')",
+                                {parse_i64(parts[0]).value_or(0), parse_i64(parts[1]).value_or(0), node}));
+    if (!rows.empty())
+      out.push_back({rows[0][0].s(), rows[0][1].i(), rows[0][2].s(), rows[0][3].s(), rows[0][4].s()});
   }
   return out;
 }
 
 constexpr const char* kTakeSql =
-    "SELECT seq, id, attempt, spec, ready_at FROM jobs WHERE class_id = ?1 AND state = 'queued' AND hold = "
+    "SELECT seq, id, attempt, spec, ready_at, queue, priority FROM jobs WHERE class_id = ?1 AND state = "
+    "'queued' AND hold = "
     "'' AND "
     "waiting = 0 AND ready_at <= ?2 AND avoid NOT LIKE ?3 ORDER BY ready_at, seq LIMIT ?4 {SKIP}";
 constexpr const char* kNextSql =

@@ -25,6 +25,7 @@ struct Grant {
   std::string job;
   int64_t attempt = 0;
   std::string document;  ///< the job's document, JSON, with its secrets
+  std::string queue, priority;
 };
 struct Claim {
   std::string node;

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Inputs and outputs: roots, uploads, HTTP with resume, artifacts, PUT. Usage: files_test.py [NAME...]"""
+from edge import *
+import base64, hashlib, http.server, socketserver, threading
+
+F = None
+
+
+class Web:
+    """A web server with the faults that a test asks for."""
+    def __init__(self, files=None):
+        web = self
+        self.files, self.asked, self.put, self.cut, self.fail = dict(files or {}), [], {}, 0, 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                web.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
+                path = self.path.split("?")[0]
+                if path.startswith("/redirect/"):
+                    self.send_response(302)
+                    self.send_header("Location", path[len("/redirect"):])
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
+                if path not in web.files or web.fail > 0:
+                    web.fail -= 1
+                    self.send_response(404 if path not in web.files else 503)
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
+                data, start = web.files[path], 0
+                if self.headers.get("Range"):
+                    start = int(self.headers["Range"].split("=")[1].split("-")[0])
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                else:
+                    self.send_response(200)
+                self.send_header("Content-Length", str(len(data) - start))
+                self.send_header("ETag", '"' + hashlib.sha256(data).hexdigest()[:8] + '"')
+                self.end_headers()
+                part = data[start:]
+                if web.cut > 0:  # the connection breaks in the middle
+                    web.cut -= 1
+                    self.wfile.write(part[:len(part) // 2])
+                    self.wfile.flush()
+                    self.connection.shutdown(2)
+                    self.close_connection = True
+                    return
+                self.wfile.write(part)
+
+            def do_PUT(self):
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                web.asked.append((self.path, "PUT", self.headers.get("Authorization")))
+                status = 403 if "refuse" in self.path else 200
+                if status == 200:
+                    web.put[self.path] = data
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def bytes_of(path):
+    return open(path, "rb").read()
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_of(job):
+    return json.dumps(job["result"]["job"]["data"])
+
+
+def test_http_input_that_breaks_in_the_middle_is_resumed():
+    data = os.urandom(3 << 20)
+    web = Web({"/big.bin": data})
+    web.cut = 2
+    a = F.agent(args=["--allow-inward-urls"]).start()
+    job = F.wait(F.submit(type="hash", input=f"{web.url}/big.bin?X-Amz-Signature=SECRETSIG#sha256={sha(data)}"), "succeeded", "failed")
+    assert job["state"] == "succeeded" and sha(data) in hash_of(job), job
+    ranges = [r for _, r, _ in web.asked]
+    assert ranges[0] is None and all(r and int(r.split("=")[1][:-1]) > 0 for r in ranges[1:]) and len(ranges) == 3, ranges
+    # The master's token is for the master alone.
+    assert all(auth is None for _, _, auth in web.asked), web.asked
+    a.close()
+
+
+def test_http_input_with_a_wrong_digest_is_refused():
+    web = Web({"/x.bin": b"not what you think"})
+    a = F.agent(args=["--allow-inward-urls"]).start()
+    id = F.submit(type="hash", input=f"{web.url}/x.bin#sha256={'0' * 64}", max_attempts=4)
+    job = F.wait(id, "failed")
+    assert "digest" in job["reason"] and len(F.attempts(id)) == 1, job
+    a.close()
+
+
+def test_http_input_after_a_redirect_and_a_busy_server():
+    data = b"hello" * 1000
+    web = Web({"/x.bin": data})
+    web.fail = 1
+    a = F.agent(args=["--allow-inward-urls"]).start()
+    job = F.wait(F.submit(type="hash", input=f"{web.url}/redirect/x.bin"), "succeeded")
+    assert sha(data) in hash_of(job)
+    gone = F.wait(F.submit(type="hash", input=f"{web.url}/gone.bin", max_attempts=3), "failed")
+    assert "404" in gone["reason"], gone
+    a.close()
+
+
+def test_inputs_at_loopback_are_refused_unless_allowed():
+    web = Web({"/x.bin": b"metadata"})
+    a = F.agent().start()
+    id = F.submit(type="hash", input=f"{web.url}/x.bin")
+    job = F.wait(id, "failed")
+    assert not web.asked, web.asked
+    a.close()
+
+
+def test_uploaded_inputs():
+    data = bytes_of(film())
+    a = F.agent().start()
+    http = F.master.http()
+    answer = http("POST", "/api/v1/jobs", {"type": "transcode", "output": "o.mp4", "params": {"height": 60, "preset": "ultrafast"},
+                                           "inputs": [{"name": "my film.mp4", "size": len(data), "sha256": sha(data)}]})
+    assert answer.status == 201, answer
+    id = answer.json["id"]
+    up = http("PATCH", f"/api/v1/jobs/{id}/inputs/my%20film.mp4", data, {"Upload-Offset": "0", "Content-Type": "application/octet-stream"})
+    assert up.status == 200, up
+    F.wait(id, "succeeded")
+    assert len(F.artifact(id, "o.mp4")) > 1000
+    a.close()
+
+
+def test_large_artifacts_go_in_pieces_and_survive_a_killed_agent():
+    a = F.agent(args=["--allow-exec"]).start()
+    # A copy of a film that is long enough for several pieces of 4 MiB.
+    big = f"{a.folder}/big.ts"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "nullsrc=s=1280x720:r=25:d=4,geq=random(1)*255:128:128", "-c:v", "mpeg2video",
+                    "-q:v", "2", "-f", "mpegts", big], check=True)
+    assert os.path.getsize(big) > 9 << 20, os.path.getsize(big)
+    id = F.submit(type="transcode", input=big, output="copy.mkv", params={"codec": "copy"})
+    eventually(lambda: F.master.http()("GET", f"/api/v1/jobs/{id}/artifacts").json["files"], 60, 0.01)
+    a.kill()
+    a.start()
+    F.wait(id, "succeeded")
+    files = F.master.http()("GET", f"/api/v1/jobs/{id}/artifacts").json["files"]
+    assert len(files) == 1 and files[0]["sha256"] == sha(F.artifact(id, "copy.mkv")) and files[0]["size"] > 9 << 20
+    a.close()
+
+
+def test_folders_become_artifacts():
+    a = F.agent().start()
+    id = F.submit(type="thumbnail", input=in_folder(a, film()), params={"sizes": [32, 64]})
+    F.wait(id, "succeeded")
+    names = sorted(f["name"] for f in F.master.http()("GET", f"/api/v1/jobs/{id}/artifacts").json["files"])
+    assert len(names) == 2 and all(n.startswith("output__") and n.endswith(".jpg") for n in names), names
+    a.close()
+
+
+def test_local_output_inside_a_root_and_nowhere_else():
+    a = F.agent().start()
+    source = in_folder(a, film())
+    good = F.wait(F.submit(type="transcode", input=source, output=f"{a.folder}/out.mp4", params={"height": 60}), "succeeded")
+    assert os.path.getsize(f"{a.folder}/out.mp4") > 1000, good
+    outside = scratch("outside")
+    os.symlink(outside, f"{a.folder}/link")
+    for output in (f"{outside}/out.mp4", f"{a.folder}/../{os.path.basename(outside)}/out.mp4", f"{a.folder}/link/out.mp4"):
+        job = F.wait(F.submit(type="transcode", input=source, output=output, max_attempts=1), "failed")
+        assert "folder" in job["reason"], job
+    open(f"{outside}/in.bin", "wb").write(b"secret")
+    os.symlink(f"{outside}/in.bin", f"{a.folder}/in.bin")
+    for input in (f"{outside}/in.bin", f"{a.folder}/in.bin", f"{a.folder}/../{os.path.basename(outside)}/in.bin", "/etc/passwd"):
+        job = F.wait(F.submit(type="hash", input=input, max_attempts=1), "failed")
+        assert "folder" in job["reason"] or "folders" in job["reason"], job
+    assert os.listdir(outside) == ["in.bin"]
+    shutil.rmtree(outside)
+    a.close()
+
+
+def test_put_to_a_signed_address():
+    web = Web()
+    a = F.agent(args=["--allow-inward-urls"]).start()
+    source = in_folder(a, film())
+    ok = F.wait(F.submit(type="transcode", input=source, output=f"{web.url}/bucket/o.mp4?X-Amz-Signature=SIG123", params={"height": 60}))
+    assert ok["state"] == "succeeded", ok
+    data = web.put["/bucket/o.mp4?X-Amz-Signature=SIG123"]
+    assert len(data) > 1000 and sha(data) == ok["result"]["job"]["outputs"][0]["sha256"]
+    assert all(auth is None for _, _, auth in web.asked), "our token went to a stranger"
+    bad = F.wait(F.submit(type="transcode", input=source, output=f"{web.url}/refuse/o.mp4?X-Amz-Signature=SIG123", params={"height": 60}, max_attempts=1))
+    assert bad["state"] == "failed" and "403" in bad["reason"] and "SIG123" not in bad["reason"], bad
+    a.close()
+
+
+def test_secrets_show_nowhere_but_in_the_workload():
+    web = Web({"/live/KEYKEYKEY": b"x" * 5000})
+    a = F.agent(args=["--allow-inward-urls", "--log-level", "debug", "--allow-exec"]).start()
+    secret = f"{web.url}/live/KEYKEYKEY?token=TOKTOKTOK&signature=SIGSIGSIG"
+    id = F.submit(type="hash", input=secret)
+    F.wait(id)
+    id2 = F.submit(type="exec", params={"command": ["sh", "-c", "echo rtmp://h/app/STREAMKEY rtmp://h/app/STREAMKEY?token=TOKTOKTOK; sleep 2; exit 3"]},
+                   max_attempts=1)
+    eventually(lambda: [r for r in a.runs() if r.get("state") == "running"])
+    shown = ""
+    for pid in os.listdir("/proc"):
+        if pid.isdigit():
+            with contextlib.suppress(OSError):
+                line = open(f"/proc/{pid}/cmdline").read()
+                if "ffrtmp" in line or "agent" in line.split("\0")[0]:
+                    shown += line
+    F.wait(id2)
+    token = json.load(open(a.state + "/identity.json"))["token"]
+    text = {"log": open(a.log).read(), "node": a.get("/node")[1], "metrics": a.get("/metrics")[1], "arguments": shown,
+            "jobs": json.dumps([F.job(id), F.job(id2)]), "logs": F.logs(id2), "ps": a.ffrtmp("ps", "--all", "--json").stdout}
+    for where, content in text.items():
+        for word in ("TOKTOKTOK", "SIGSIGSIG", token, F.master.key):
+            assert word not in content, (where, word)
+    assert "STREAMKEY" not in text["logs"] and "***" in text["logs"], text["logs"]
+    for folder, _, names in os.walk(a.state):
+        assert os.stat(folder).st_mode & 0o077 == 0, folder
+    for name in ("identity.json", "agent.db"):
+        assert os.stat(f"{a.state}/{name}").st_mode & 0o077 == 0, name
+    a.close()
+
+
+if __name__ == "__main__":
+    F = Fleet("allow_inward_urls = true\n" + QUICK)
+    try:
+        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
+    finally:
+        F.close()
+    sys.exit(1 if code else 0)

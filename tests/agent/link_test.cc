@@ -1,0 +1,164 @@
+#include "agent/link.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "agent/roots.h"
+#include "agent/sender.h"
+#include "agent/state.h"
+#include "agent/yield.h"
+#include "sys/file.h"
+
+using namespace ffrtmp;
+using namespace ffrtmp::agent;
+
+namespace {
+
+Reply judged(long status, const std::string& body, const std::string& type = "application/json",
+             std::vector<std::string> needed = {"id"}) {
+  client::Answer answer;
+  answer.status = status;
+  answer.body = body;
+  answer.headers = {{"content-type", type}, {"retry-after", "7"}};
+  return judge_answer("https://m:1", answer, needed);
+}
+
+struct Folder {
+  std::string path;
+  Folder() {
+    char name[] = "/tmp/ffrtmp-agent-unit-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Folder() { (void)!::system(("rm -rf " + path).c_str()); }
+  void put(const std::string& name, const std::string& text) const {
+    const auto fd = open_at(AT_FDCWD, path + "/" + name, O_WRONLY | O_CREAT | O_TRUNC);
+    REQUIRE(write_all(fd->get(), text));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what answers is a master, or is it") {
+  CHECK(judged(200, R"({"id": "n-1"})").ok());
+  CHECK(judged(200, R"({"hello": 1})").trouble == Trouble::garbage);
+  CHECK(judged(200, "<html>log in</html>", "text/html").trouble == Trouble::garbage);
+  CHECK(judged(200, "").trouble == Trouble::garbage);
+  CHECK(judged(302, "").trouble == Trouble::garbage);
+  CHECK(judged(200, R"({"id": "n-)").trouble == Trouble::garbage);
+  CHECK(judged(401, R"({"title": "Unauthorized"})").trouble == Trouble::key);
+  CHECK(judged(409, R"({"detail": "taken"})").trouble == Trouble::refused);
+  CHECK(judged(404, "not found", "text/plain").trouble == Trouble::garbage);
+  CHECK(judged(503, "busy", "text/plain").trouble == Trouble::busy);
+  CHECK(judged(507, R"({"detail": "full"})").trouble == Trouble::busy);
+  CHECK(judged(500, "").trouble == Trouble::failed);
+  CHECK(judged(429, "{}").retry_after == std::chrono::seconds(7));
+  CHECK(judged(200, "<html>", "text/html").why.find("captive portal") != std::string::npos);
+}
+
+TEST_CASE("pauses grow, jitter, and are never nothing") {
+  Backoff backoff(std::chrono::seconds(1), std::chrono::seconds(30));
+  Duration most{};
+  for (int i = 0; i < 200; i++) {
+    const Duration pause = backoff.next();
+    CHECK(pause >= std::chrono::milliseconds(200));
+    CHECK(pause <= std::chrono::seconds(30));
+    most = std::max(most, pause);
+  }
+  CHECK(most > std::chrono::seconds(15));
+  backoff.reset();
+  CHECK(backoff.next() <= std::chrono::seconds(1));
+  CHECK(backoff.next(std::chrono::seconds(9)) >= std::chrono::seconds(9));
+}
+
+TEST_CASE("no path leads out of the roots") {
+  const Folder root, outside;
+  root.put("a.mp4", "x");
+  outside.put("secret", "x");
+  REQUIRE(::symlink(outside.path.c_str(), (root.path + "/out").c_str()) == 0);
+  REQUIRE(::symlink((outside.path + "/secret").c_str(), (root.path + "/s").c_str()) == 0);
+  REQUIRE(::symlink("a.mp4", (root.path + "/inside").c_str()) == 0);
+  const std::vector<std::string> roots = {root.path};
+  CHECK(inside_roots(root.path + "/a.mp4", roots) == root.path + "/a.mp4");
+  CHECK(inside_roots(root.path + "/inside", roots) == root.path + "/a.mp4");
+  for (const std::string& bad :
+       std::vector<std::string>{"/out/secret", "/s", "/../" + outside.path.substr(5) + "/secret", "x/a.mp4"})
+    CHECK(inside_roots(root.path + bad, roots).error().errnum == EACCES);
+  CHECK(inside_roots("/etc/passwd", roots).error().errnum == EACCES);
+  CHECK(inside_roots("/etc/passwd", {}).error().errnum == EACCES);
+  CHECK(output_inside_roots(root.path + "/new.mp4", roots) == root.path + "/new.mp4");
+  CHECK(!output_inside_roots(root.path + "/out/new.mp4", roots));
+  CHECK(!output_inside_roots(root.path + "/..", roots));
+  CHECK(!output_inside_roots(root.path + "/", roots));
+}
+
+TEST_CASE("pieces of a log are whole lines without secrets") {
+  const Folder folder;
+  folder.put("log", "one\nrtmp://h/app/KEY\rhalf");
+  const std::string path = folder.path + "/log";
+  LogPiece piece = read_log_piece(path, 0, false);
+  CHECK(piece.text.starts_with("one\n"));
+  CHECK(piece.text.find("KEY") == std::string::npos);
+  CHECK(piece.text.find("half") == std::string::npos);
+  CHECK(!piece.last);
+  const LogPiece rest = read_log_piece(path, piece.next, true);
+  CHECK(rest.text == "half");
+  CHECK(rest.last);
+  CHECK(read_log_piece(path, piece.next, false).text.empty());
+  CHECK(read_log_piece(folder.path + "/none", 0, true).last);
+  // A line longer than a piece is given in pieces all the same.
+  folder.put("log", std::string(100, 'x'));
+  CHECK(read_log_piece(path, 0, false, 40).text == std::string(40, 'x'));
+}
+
+TEST_CASE("state: what is written is there, and what is damaged is set aside") {
+  const Folder folder;
+  Attempt attempt;
+  attempt.job = "j";
+  attempt.number = 1;
+  attempt.run_id = run_id_of("j", 1);
+  attempt.spec = {{"type", "hash"}};
+  {
+    auto state = State::open(folder.path);
+    REQUIRE(state);
+    CHECK(State::open(folder.path).error().message().find("another agent") != std::string::npos);
+    REQUIRE(state->add({attempt}, "nonce-1"));
+    attempt.step = Step::ended;
+    REQUIRE(state->end(attempt, {{0, "j", 1, "log", Json::object()}, {0, "j", 1, "result", {{"a", 1}}}}));
+  }
+  {
+    auto state = State::open(folder.path);
+    REQUIRE(state);
+    CHECK(state->value("nonce") == "nonce-1");
+    REQUIRE(state->attempts().size() == 1);
+    CHECK(state->attempts()[0].step == Step::ended);
+    REQUIRE(state->outbox().size() == 2);
+    CHECK(state->outbox()[1].body["a"] == 1);
+    REQUIRE(state->outbox_done(state->outbox()[0].id));
+    CHECK(state->outbox_bytes() > 0);
+    REQUIRE(state->remove(attempt));
+    CHECK(state->outbox().empty());
+  }
+  folder.put("agent.db", std::string(8192, 'z'));
+  auto state = State::open(folder.path);
+  REQUIRE(state);
+  CHECK(!state->set_aside().empty());
+  CHECK(state->attempts().empty());
+}
+
+TEST_CASE("batch stands aside for a live job, one at a time, and comes back when it is calm") {
+  Yield yield;
+  using Act = Yield::Act;
+  CHECK(yield.judge(0.5, true, false) == Act::pause_one);
+  CHECK(yield.judge(0.5, false, true) == Act::nothing);
+  CHECK(yield.judge(0.1, true, true) == Act::nothing);
+  CHECK(yield.judge(0.01, true, true) == Act::nothing);
+  CHECK(yield.judge(0.01, true, true) == Act::nothing);
+  CHECK(yield.judge(0.01, true, true) == Act::resume_one);
+  CHECK(yield.judge(0.01, true, true) == Act::nothing);
+  CHECK(yield.judge(std::nullopt, true, true) == Act::resume_one);
+  CHECK(yield.judge(std::nullopt, true, false) == Act::nothing);
+}
