@@ -34,7 +34,8 @@ assert_eq 0 $code "the writer"
 size=$(stat -c %s "$log")
 echo "written: $size bytes, most space: $most, slowest write: $(cat slowest) s"
 assert_eq $((1200 * 4096)) "$size" "bytes that the writer wrote"
-[ $most -le $((cap * 3 / 2)) ] || fail "$most bytes on disk where $cap are allowed"
+# The recorder comes back before another half of the cap is written at the pace so far, when it is given a CPU.
+[ $most -le $((cap * 2)) ] || fail "$most bytes on disk where $cap are allowed"
 [ $most -ge $((cap / 4)) ] || fail "hardly anything was kept: $most bytes"
 [ "$(cut -d. -f1 slowest)" = 0 ] || fail "a write took $(cat slowest) s"
 assert_eq 00001199 "$(ffrtmp logs capped | tail -n 1 | cut -d' ' -f1)" "the end of the log"
