@@ -2,17 +2,18 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+# OFF: the wrapper alone, without the master and its libraries.
+MASTER ?= ON
 
 .PHONY: all build build-cli test bench install clean
 all: build
 
-$(BUILD)/build.ninja: CMakeLists.txt
-	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX)
-
-build: $(BUILD)/build.ninja ## everything, into bin/
+build: ## everything, into bin/
+	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=$(MASTER)
 	cmake --build $(BUILD)
 
-build-cli: $(BUILD)/build.ninja ## the command line alone: bin/ffrtmp and bin/ffrtmp-systemd
+build-cli: ## the command line alone, without the master and its libraries: bin/ffrtmp and bin/ffrtmp-systemd
+	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=OFF
 	cmake --build $(BUILD) --target ffrtmp ffrtmp-systemd
 
 test: ## installs what is missing, builds, runs the whole suite

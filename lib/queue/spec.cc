@@ -194,8 +194,7 @@ void check_params(const Json& params, const Json& schema, const std::string& pat
     names.push_back(name);
     const auto given = params.is_object() ? params.find(name) : params.end();
     if (!params.is_object() || given == params.end()) {
-      if (at_or_null(rule, "required") == Json(true))
-        errors.push_back({path + "." + name, "is required"});
+      if (at_or_null(rule, "required") == Json(true)) errors.push_back({path + "." + name, "is required"});
     } else if (rule.is_object()) {
       check_param(*given, rule, path + "." + name, errors);
     }

@@ -3,8 +3,8 @@
 
 using namespace ffrtmp;
 
-/// What stands in the database's columns, though it should be our own writing: damaged, edited by hand, or of a newer
-/// master. Nothing may end the process.
+/// What stands in the database's columns, though it should be our own writing: damaged, edited by hand, or of
+/// a newer master. Nothing may end the process.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto parsed = parse_json(std::string(fuzz::text(data, size)), "a column");
   const Json* json = fuzz::value(parsed);

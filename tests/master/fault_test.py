@@ -9,6 +9,7 @@ Usage: fault_test.py sqlite|postgres [--seconds N] [--nodes N] [--masters N] [--
 import argparse, collections, os, random, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import contract
 from fleet import *
 
 CONFIG = """

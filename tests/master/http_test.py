@@ -49,7 +49,7 @@ def test_keys_roles_and_revocation_D60():
     submitter, worker = key("submit"), key("worker")
     assert http(submitter)("POST", "/api/v1/keys", {"name": "x", "role": "admin"}).status == 403
     assert http(worker)("POST", "/api/v1/jobs", {"type": the.type}).status == 403
-    for bad in ("", "ffk_x", submitter[:-1] + "0", submitter + "0", "ffk_" + "0" * 12 + "_" + "0" * 64, "x" * 5000):
+    for bad in ("", "ffk_x", submitter[:-1] + ("1" if submitter[-1] == "0" else "0"), submitter + "0", "ffk_" + "0" * 12 + "_" + "0" * 64, "x" * 5000):
         a = http(bad or "none")("GET", "/api/v1/jobs")
         assert a.status in (401, 429) or len(bad) > 4000, (bad, a)
     assert Http(the.master.port, the.master.ca, None)("GET", "/api/v1/jobs").status == 401
@@ -267,10 +267,12 @@ def test_requests_that_dribble_are_cut_however_often_a_byte_comes():
 
 
 def test_ten_thousand_connections_of_one_key_are_bounded_and_others_served():
+    if the.backend != "sqlite":
+        return  # not about databases, and dear
     folder = scratch("flood")
     count = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000)
     most = count // 5
-    other = Master(folder, config=f"[limits]\nconnections_per_key = {most}\nrequests_per_second = 0\n").start()
+    other = Master(folder, config=f'[limits]\nconnections_per_key = {most}\nrequests_per_second = 0\nidle_timeout = "900s"\n').start()
     try:
         greedy = other.http()("POST", "/api/v1/keys", {"name": "greedy", "role": "submit"}).json["key"]
         flood = subprocess.Popen([os.path.join(BUILD, "ffrtmp_master_bench"), str(other.port), other.ca, greedy, "flood", str(count)],
@@ -283,7 +285,7 @@ def test_ten_thousand_connections_of_one_key_are_bounded_and_others_served():
         told = flood.stdout.readline()
         assert told == f"held {most} refused {count - most} lost 0\n", told
         assert served > 0, "nobody else was served meanwhile"
-        assert f"ffrtmp_connections {most + 1}\n".encode() in other.http()("GET", "/metrics").raw
+        eventually(lambda: f"ffrtmp_connections {most + 1}\n".encode() in other.http()("GET", "/metrics").raw)
         flood.communicate("\n")
         eventually(lambda: Http(other.port, other.ca, greedy)("GET", "/api/v1/jobs").status == 200, 30)
         print(f"# flood: {count} connections, {served} requests of another key meanwhile, the slowest {slowest:.2f} s")
