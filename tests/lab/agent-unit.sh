@@ -30,7 +30,7 @@ systemd-analyze verify /usr/local/lib/systemd/system/ffrtmp-agent.service 2>veri
 systemd-run -q --unit lab-master "$LAB_BIN/master" --listen 127.0.0.1:8443 --state-dir "$PWD/master"
 wait_for 60 test -s master/admin.key
 wait_for 60 test -s master/tls/ca.crt
-cp master/tls/ca.crt /etc/ffrtmp/master-ca.crt
+command install -m 0644 master/tls/ca.crt /etc/ffrtmp/master-ca.crt
 command install -m 0600 -o ffrtmp master/admin.key /etc/ffrtmp/agent.key
 mkdir -p /srv/media
 make_video /srv/media/short.mp4 1
