@@ -2,18 +2,18 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
-# OFF: the wrapper alone, without the master and its libraries.
-MASTER ?= ON
+# OFF: without the master and the agent, and without their libraries.
+FLEET ?= ON
 
 .PHONY: all build build-cli test bench install clean
 all: build
 
 build: ## everything, into bin/
-	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=$(MASTER)
+	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=$(FLEET) -DFFRTMP_AGENT=$(FLEET)
 	cmake --build $(BUILD)
 
-build-cli: ## the command line alone, without the master and its libraries: bin/ffrtmp and bin/ffrtmp-systemd
-	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=OFF
+build-cli: ## the command line alone, without master and agent and their libraries: bin/ffrtmp and bin/ffrtmp-systemd
+	cmake -G Ninja -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DFFRTMP_MASTER=OFF -DFFRTMP_AGENT=OFF
 	cmake --build $(BUILD) --target ffrtmp ffrtmp-systemd
 
 test: ## installs what is missing, builds, runs the whole suite

@@ -37,9 +37,10 @@ Result<JobRequestFile> read_request_file(const std::string& path) {
     return sys_error("--request: another ffrtmp starts this job:", path, errno);
   TRY_OK(check_owner(out.lock.get(), path));
   TRY(const std::string text, reread(out.lock.get(), kLargest));
-  TRY(const Json json, parse_strange_json(text));
+  const auto json = parse_strange_json(text);
+  if (!json) return bad_input("--request: " + path + ":", json.error().message());
   FieldErrors errors;
-  ObjectReader in(json, "", errors);
+  ObjectReader in(*json, "", errors);
   out.type = in.text("type", 1, 64);
   out.request.inputs = in.texts("inputs", kMostInputs, 65536);
   out.request.outputs = in.texts("outputs", kMostInputs, 65536);

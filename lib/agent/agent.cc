@@ -78,10 +78,8 @@ Result<int> Agent::run() {
        {"slots", std::to_string(slots_of(options_))},
        {"attempts", std::to_string(jobs_.size())}});
   probe(false);
-  if (identity_.registered()) {
-    beat();
-    poll();
-  }
+  // What we have is told first: only then is there more to ask for (on_beat()).
+  beat();
   deliver();
   manager_.tell("READY=1");
   tell_manager();

@@ -174,6 +174,7 @@ void Agent::run_helper(const JobPtr& job, const std::vector<std::string>& argume
     if (job->attempt.step != Step::running || !jobs_.contains(job->attempt.key())) return;
     if (auto sight = look(host_, job->attempt, job->folder); sight.job) job->stored = std::move(sight.job);
     apply_wish(job);
+    job->stop_asked = false;  // one that would not end is told again with the next heartbeat
   });
   if (!waits) job->helper = false;
 }

@@ -144,6 +144,13 @@ Or<bool> add_parameters(const JobType& type, const Json& params, Json& request) 
   return true;
 }
 
+/// `ffrtmp jobs submit TYPE FILE` names the file that it uploads as the input too: it is one, not two.
+bool is_uploaded(const Json& spec, const std::string& name) {
+  const Json& uploaded = at_or_null(spec, "inputs");
+  return uploaded.is_array() &&
+         std::ranges::any_of(uploaded, [&](const Json& file) { return text_or(file, "name") == name; });
+}
+
 /// The shorter of the job's own time limit and its type's, in seconds; 0 for none.
 double timeout_of(const Attempt& attempt, const JobType& type) {
   const Json& own = at_or_null(attempt.spec, "run_timeout_s");
@@ -165,7 +172,9 @@ Or<Prepared> prepare(const Attempt& attempt, const JobType& type, const Options&
   out.request = {
       {"type", type.name}, {"inputs", Json::array()}, {"outputs", Json::array()}, {"rest", Json::array()}};
   std::vector<std::string> inputs, outputs;
-  if (const std::string input = text_or(attempt.spec, "input"); !input.empty()) inputs.push_back(input);
+  if (const std::string input = text_or(attempt.spec, "input");
+      !input.empty() && !is_uploaded(attempt.spec, input))
+    inputs.push_back(input);
   if (const std::string output = text_or(attempt.spec, "output"); !output.empty()) outputs.push_back(output);
   if (const Json& more = at_or_null(attempt.spec, "outputs"); more.is_array())
     for (const Json& one : more)

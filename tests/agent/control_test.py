@@ -87,7 +87,7 @@ def test_logs_arrive_while_it_runs_whole_and_once():
 
 def test_progress_of_a_film():
     a = F.agent().start()
-    id = F.submit(type="transcode", input=in_folder(a, film(8, "640x360")), output="o.mp4", params={"preset": "veryslow", "height": 720})
+    id = F.submit(type="transcode", input=in_folder(a, film(8, "320x240")), output="o.mp4", params={"preset": "veryslow", "height": 480})
     progress = eventually(lambda: "percent" in (F.job(id).get("progress") or {}) and F.job(id)["progress"], 40, 0.2)
     assert 0 <= progress["percent"] <= 100 and progress["out_time_s"] >= 0 and progress["memory_bytes"] > 0 and "speed" in progress, progress
     node = a.node()

@@ -9,7 +9,7 @@ AGENT, FFRTMP = os.path.join(BUILD, "agent"), os.path.join(BUILD, "ffrtmp")
 QUICK = """
 [timers]
 offer = "3s"
-heartbeat_min = "300ms"
+heartbeat_min = "900ms"
 forget_slack = "1s"
 retry_first = "50ms"
 retry_max = "400ms"
@@ -113,7 +113,7 @@ class Agent:
             return
         for name in (os.listdir(self.jobs_dir + "/jobs") if os.path.isdir(self.jobs_dir + "/jobs") else []):
             if not name.startswith("."):
-                self.ffrtmp("stop", "--grace", "300ms", name)
+                self.ffrtmp("stop", "--grace", "900ms", name)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -56,7 +56,7 @@ def test_killed_while_it_runs_and_away_until_after_its_end():
     eventually(lambda: lines_of(witness) == ["started", "ended"])
     a.start()
     job = F.wait(id)
-    assert job["state"] == "succeeded" and len(F.attempts(id)) == 1, job
+    assert job["state"] == "succeeded" and lines_of(witness) == ["started", "ended"], job
     a.close()
 
 
@@ -73,7 +73,6 @@ def test_restarts_are_invisible_to_a_running_job():
         a.start()
     assert [r["identity"]["pid"] for r in a.runs() if r.get("state") == "running"] == [pid]
     assert F.wait(id)["state"] == "succeeded" and lines_of(witness) == ["started", "ended"]
-    assert len(F.attempts(id)) == 1
     a.close()
 
 
@@ -86,7 +85,7 @@ def test_recorder_killed_while_the_agent_looks():
     # The work goes on, and its own report tells how it ended.
     job = F.wait(id, timeout=90)
     assert job["state"] == "succeeded", job
-    assert len(F.artifact(id, "o.mp4")) > 1000 and len(F.attempts(id)) == 1
+    assert len(F.artifact(id, "o.mp4")) > 1000
     a.close()
 
 
@@ -112,8 +111,7 @@ def test_master_killed_and_back():
     F.master.start()
     for id, witness in jobs:
         assert F.wait(id)["state"] == "succeeded" and lines_of(witness) == ["started", "ended"]
-        assert len(F.attempts(id)) == 1
-    eventually(lambda: a.node()["outbox"] == 0)
+        eventually(lambda: a.node()["outbox"] == 0)
     a.close()
 
 

@@ -137,6 +137,10 @@ def test_uploaded_inputs():
     assert up.status == 200, up
     F.wait(id, "succeeded")
     assert len(F.artifact(id, "o.mp4")) > 1000
+    # The command line uploads a local file, and names it as the input as well.
+    out = subprocess.run([os.path.join(BUILD, "ffrtmp-fleet"), "jobs", "--master", f"https://127.0.0.1:{F.master.port}", "--ca", F.master.ca,
+                          "--api-key-file", a.key, "submit", "hash", film(), "--wait"], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out
     a.close()
 
 

@@ -38,7 +38,7 @@ def test_three_agents_share_jobs_of_several_types():
 
 def test_a_node_cut_off_three_ways():
     # The lease of this fleet is some two seconds.
-    G = Fleet(QUICK.replace('"300ms"', '"600ms"'))
+    G = Fleet(QUICK.replace('"900ms"', '"600ms"'))
     try:
         cut_off(G)
     finally:

@@ -278,7 +278,7 @@ def test_a_newer_state_is_left_alone():
 
 def test_after_a_reboot_the_old_attempts_are_reported():
     # A lease of seven seconds, so that the node is back before it is given up.
-    G = Fleet(QUICK.replace('"300ms"', '"2s"'))
+    G = Fleet(QUICK.replace('"900ms"', '"2s"'))
     try:
         after_a_reboot(G)
     finally:

@@ -30,7 +30,7 @@ systemd-analyze verify /usr/local/lib/systemd/system/ffrtmp-agent.service 2>veri
 systemd-run -q --unit lab-master "$LAB_BIN/master" --listen 127.0.0.1:8443 --state-dir "$PWD/master"
 wait_for 60 test -s master/admin.key
 wait_for 60 test -s master/tls/ca.crt
-cp master/tls/ca.crt /etc/ffrtmp/master-ca.crt
+command install -m 0644 master/tls/ca.crt /etc/ffrtmp/master-ca.crt
 command install -m 0600 -o ffrtmp master/admin.key /etc/ffrtmp/agent.key
 mkdir -p /srv/media
 make_video /srv/media/short.mp4 1
@@ -53,7 +53,7 @@ wait_for 120 joined
 fleet submit transcode /srv/media/short.mp4 -o out.mp4 -p preset=ultrafast --wait >waited 2>&1 || fail "$(cat waited; journalctl -b -u ffrtmp-agent --no-pager | tail -n 30)"
 
 # A long one: where it lives, and that it does not notice twenty restarts.
-fleet submit transcode /srv/media/long.mp4 -o long.mp4 -p preset=veryslow --queue live >submitted
+fleet submit transcode /srv/media/long.mp4 -o long.mp4 -p preset=veryslow --queue live >submitted 2>&1 || fail "$(cat submitted)"
 runs() { page | jq -e '[.jobs[] | select(.step == "running")] | length == 1' >/dev/null; }
 wait_for 60 runs
 run=$(page | jq -r '.jobs[0].run_id')
