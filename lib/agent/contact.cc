@@ -317,7 +317,15 @@ void Agent::take_grants(const Json& grants) {
       log(Level::warning, "a grant that makes no sense was left", {});
       continue;
     }
-    if (!jobs_.contains(attempt.key())) fresh.push_back(std::move(attempt));
+    // Given up for lost while its work goes on here (we were away for longer than the lease): that result
+    // will be taken, and a second run beside the first would only cost. The offer runs out.
+    const bool lives_here = std::ranges::any_of(jobs_, [&](const auto& entry) {
+      return entry.second->attempt.job == attempt.job && entry.second->attempt.number != attempt.number;
+    });
+    if (lives_here)
+      log(Level::info, "an attempt is left to an earlier one that still is here", {{"job", attempt.job}});
+    else if (!jobs_.contains(attempt.key()))
+      fresh.push_back(std::move(attempt));
   }
   counters_.granted += fresh.size();
   fault_point("granted-before");

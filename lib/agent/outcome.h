@@ -24,10 +24,9 @@ Outcome judge_refused_launch(const Attempt& attempt, int exit_code, const std::s
 Outcome judge_vanished(const Attempt& attempt, bool rebooted);
 Outcome judge_refusal(const Attempt& attempt, const Refusal& refusal);
 
-/// What of the outbox an ended attempt makes: its log, the files it made for the master or for a PUT, its
+/// What an ended attempt puts into the outbox: its log, the files it made for the master or for a PUT, its
 /// result. Files are those that the result names below the attempt's folder; each was verified and hashed by
-/// its job.
-/// With `short_of_room` only what cannot be done without: the files, and the result without the recorder's account.
+/// its job. With `short_of_room` only the files, and the result without the recorder's account.
 std::vector<OutboxItem> outbox_items(const Attempt& attempt, const Outcome& outcome,
                                      const std::string& folder, bool short_of_room = false);
 

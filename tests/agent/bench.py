@@ -86,7 +86,7 @@ def latency(rounds=20):
     fleet.close()
 
 
-def batch(count=200, slots=2):
+def batch(count=int(os.environ.get("BENCH_JOBS", "200")), slots=2):
     fleet = Fleet(config="")
     a = fleet.agent(slots=slots).start()
     eventually(lambda: a.node()["master_reached"])

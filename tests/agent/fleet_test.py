@@ -66,6 +66,12 @@ def cut_off(F):
     eventually(lambda: F.job(id)["state"] == "queued", 20)
     a.process.send_signal(signal.SIGCONT)
     assert F.wait(id)["state"] == "succeeded" and open(w).read().split() == ["s", "e"], F.attempts(id)
+    # The same while the master already offers it to this very node anew: no second run beside the first.
+    id, w = job(a, 8)
+    a.kill()
+    eventually(lambda: F.job(id)["state"] == "queued", 20)
+    a.start()
+    assert F.wait(id)["state"] == "succeeded" and open(w).read().split() == ["s", "e"], F.attempts(id)
     # 3. Back after the lease, the job has ended meanwhile: its result is taken late.
     id, w = job(a, 2)
     a.process.send_signal(signal.SIGSTOP)
