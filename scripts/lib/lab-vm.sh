@@ -71,7 +71,7 @@ make_payload() {
     if [ -d "$bin" ]; then
         "${tar[@]}" -rf "$file" -C "$bin" --transform 's,^\.,bin,' .
     fi
-    for dir in tests/lab tests/stream_clock.bash systemd scripts; do
+    for dir in tests/lab tests/stream_clock.bash systemd scripts types; do
         [ ! -e "$repo/$dir" ] || "${tar[@]}" -rf "$file" -C "$repo" "$dir"
     done
 }

@@ -2,17 +2,14 @@
 # variants: root
 # timeout: 600
 #
-# The agent as it is installed: its unit, jobs in the user manager of its
-# user and not in the unit, restarts that no job notices, scripts/uninstall beside a running job. The build comes from
-# tests/agent/lab; without it there is nothing to test.
+# The agent as it is installed: its unit, jobs in the user manager of its user and not in the unit, twenty restarts that the peer of
+# a live stream does not notice, an upgrade and scripts/uninstall beside it.
 
 # shellcheck source=tests/lab/lib.sh
 . "$LAB_TESTS/lib.sh"
-stage=$LAB_BIN/stage
-[ -x "$stage/usr/local/bin/ffrtmp-agent" ] || skip "the agent is not in this build (tests/agent/lab brings it)"
-cp "$LAB_BIN"/lib/* /usr/local/lib/
-ldconfig
-put_it() { "$LAB_ROOT/scripts/install" --stage "$stage"; }
+[ -x "$LAB_BIN/agent" ] && [ -x "$LAB_BIN/master" ] || skip "agent and master were not built"
+stage /usr/local ffrtmp-agent
+put_it() { "$LAB_ROOT/scripts/install" --stage "$PWD/stage"; }
 page() { /usr/local/bin/ffrtmp node --json; }
 fleet() { "$LAB_BIN/ffrtmp-fleet" jobs --master https://127.0.0.1:8443 --ca "$PWD/master/tls/ca.crt" --api-key-file "$PWD/master/admin.key" "$@"; }
 cleanup() {
@@ -34,13 +31,13 @@ command install -m 0644 master/tls/ca.crt /etc/ffrtmp/master-ca.crt
 command install -m 0600 -o ffrtmp master/admin.key /etc/ffrtmp/agent.key
 mkdir -p /srv/media
 make_video /srv/media/short.mp4 1
-ffmpeg -nostdin -v error -f lavfi -i testsrc=size=320x240:rate=25:duration=60 -c:v mpeg4 -q:v 10 /srv/media/long.mp4
 cat >/etc/ffrtmp/agent.toml <<'TOML'
 master = "https://127.0.0.1:8443"
 api-key-file = "/etc/ffrtmp/agent.key"
 max-concurrent-jobs = 2
 input-roots = ["/srv/media"]
 disk-reserve = "1M"
+allow-inward-urls = true
 [tls]
 ca = "/etc/ffrtmp/master-ca.crt"
 TOML
@@ -52,10 +49,15 @@ wait_for 120 joined
 # One job from submit to result.
 fleet submit transcode /srv/media/short.mp4 -o out.mp4 -p preset=ultrafast --wait >waited 2>&1 || fail "$(cat waited; journalctl -b -u ffrtmp-agent --no-pager | tail -n 30)"
 
-# A long one: where it lives, and that it does not notice twenty restarts.
-fleet submit transcode /srv/media/long.mp4 -o long.mp4 -p preset=veryslow --queue live >submitted 2>&1 || fail "$(cat submitted)"
+# A live stream to an RTMP peer: where it lives, and that nobody notices twenty restarts.
+rate=5
+ffmpeg -nostdin -v error -y -listen 1 -timeout 120 -i rtmp://127.0.0.1:19351/live/x -c copy -copyts -flush_packets 1 received.flv 2>peer.err &
+peer=$!
+wait_for 60 sh -c "ss -ltn | grep -q 19351"
+fleet submit test-source -o rtmp://127.0.0.1:19351/live/x -p size=64x48 -p fps=$rate -p bitrate=50k --queue live >submitted 2>&1 || fail "$(cat submitted)"
 runs() { page | jq -e '[.jobs[] | select(.step == "running")] | length >= 1' >/dev/null; }
 wait_for 60 runs
+wait_for 60 test -s received.flv
 run=$(page | jq -r '.jobs[0].run_id')
 uid=$(id -u ffrtmp)
 record=/run/user/$uid/ffrtmp/jobs/$run/record.json
@@ -92,3 +94,9 @@ wait_for 60 runs
 grep -q 'workloads of the agent go on' log || fail "$(cat log)"
 [ ! -e /usr/local/bin/ffrtmp-agent ] || fail "not uninstalled"
 [ -d "/proc/$pid" ] || fail "uninstalling ended a workload"
+# It is stopped by name, and the peer has all of it: five frames a second without a gap, for as long as it ran.
+setpriv --reuid ffrtmp --regid ffrtmp --init-groups env HOME=/ XDG_RUNTIME_DIR="/run/user/$uid" "$LAB_BIN/ffrtmp" stop "$run" 2>err || fail "$(cat err)"
+wait $peer || fail "the peer failed: $(cat peer.err)"
+ffprobe -v error -select_streams v -show_entries packet=pts_time -of csv=p=0 received.flv | tr -d , | sort -n |
+    awk 'NR > 1 && ($1 - last > 0.2015 || $1 - last < 0.1985) { print "gap at " $1; bad = 1 } { last = $1 } END { print NR " frames"; exit bad || NR < 100 }' ||
+    fail "frames were lost"

@@ -7,8 +7,8 @@
 
 # shellcheck source=tests/lab/lib.sh
 . "$LAB_TESTS/lib.sh"
-stage=$PWD/stage at=$PWD/stage/opt/ffrtmp
-install() { "$LAB_ROOT/scripts/install" --prefix /opt/ffrtmp --stage "$stage"; }
+at=$PWD/stage/opt/ffrtmp
+install() { "$LAB_ROOT/scripts/install" --prefix /opt/ffrtmp --stage "$PWD/stage"; }
 cleanup() {
     systemctl stop ffrtmp-watch 2>/dev/null || true
     for pid in "${mine[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
@@ -20,14 +20,9 @@ cleanup() {
 mine=() link=/etc/systemd/system/ffrtmp-watch.service
 trap cleanup EXIT
 
-# What `make install PREFIX=/opt/ffrtmp DESTDIR=stage` makes, as far as it is wanted here.
-mkdir -p "$at"/{bin,libexec/ffrtmp,lib/systemd/system,lib/sysusers.d,lib/tmpfiles.d,share/ffrtmp}
-cp "$LAB_BIN/ffrtmp" "$at/bin/"
-cp "$LAB_BIN/ffrtmp-systemd" "$at/libexec/ffrtmp/"
-sed 's,/usr/bin/,/opt/ffrtmp/bin/,' "$LAB_ROOT/systemd/ffrtmp-watch.service" >"$at/lib/systemd/system/ffrtmp-watch.service"
+stage /opt/ffrtmp
 cp "$LAB_ROOT/systemd/ffrtmp-agent.sysusers" "$at/lib/sysusers.d/ffrtmp-agent.conf"
 cp "$LAB_ROOT/systemd/ffrtmp-agent.tmpfiles" "$at/lib/tmpfiles.d/ffrtmp-agent.conf"
-cp "$LAB_ROOT/systemd/user-delegate.conf" "$at/share/ffrtmp/"
 install || fail "install: exit code $?"
 uid=$(id -u ffrtmp) || fail "no user ffrtmp"
 wait_for 60 systemctl --quiet is-active "user@$uid.service"

@@ -147,3 +147,20 @@ places() {
         *) echo scope ;;
     esac
 }
+
+# stage PREFIX [SERVICE...]: the folder stage, as `make install PREFIX=… DESTDIR=stage` makes it, with the services that are named
+# (ffrtmp-agent, ffrtmp-master) and ffrtmp-watch.
+stage() {
+    local prefix=$1 to=$PWD/stage$1 unit
+    shift
+    mkdir -p "$to"/{bin,libexec/ffrtmp,lib/systemd/system,lib/sysusers.d,lib/tmpfiles.d,share/ffrtmp}
+    cp "$LAB_BIN/ffrtmp" "$to/bin/"
+    cp "$LAB_BIN/ffrtmp-systemd" "$to/libexec/ffrtmp/"
+    cp -r "$LAB_ROOT/types" "$LAB_ROOT/systemd/user-delegate.conf" "$to/share/ffrtmp/"
+    for unit in ffrtmp-watch "$@"; do
+        [ "$unit" = ffrtmp-watch ] || cp "$LAB_BIN/${unit#ffrtmp-}" "$to/bin/$unit"
+        sed "s,/usr/bin/,$prefix/bin/," "$LAB_ROOT/systemd/$unit.service" >"$to/lib/systemd/system/$unit.service"
+        [ ! -f "$LAB_ROOT/systemd/$unit.sysusers" ] || cp "$LAB_ROOT/systemd/$unit.sysusers" "$to/lib/sysusers.d/$unit.conf"
+        [ ! -f "$LAB_ROOT/systemd/$unit.tmpfiles" ] || cp "$LAB_ROOT/systemd/$unit.tmpfiles" "$to/lib/tmpfiles.d/$unit.conf"
+    done
+}
