@@ -74,9 +74,11 @@ Status upload(Http& http, const std::string& id, const LocalFile& file) {
   return sys_error("uploading", file.name, ETIMEDOUT);
 }
 
+/// Until the job has ended. With `show` a line for each change; one that stays queued says why.
 Result<Json> wait_for(Http& http, const std::string& id, bool show) {
   std::string last;
-  for (int failures = 0;;) {
+  constexpr int kLooksBeforeWhy = 7;
+  for (int failures = 0, looks = 0;; looks++) {
     const auto job = ask(http, "GET", job_path(id));
     if (!job) {
       // A master that restarts is no reason to stop waiting.
@@ -86,8 +88,11 @@ Result<Json> wait_for(Http& http, const std::string& id, bool show) {
       const std::string state = job->value("state", "");
       std::string line = state;
       if (const auto progress = job->find("progress"); progress != job->end()) line += " " + progress->dump();
-      if (show && line != last) std::cout << id << " " << printable(line) << std::endl;
-      last = line;
+      if (show && state == "queued" && looks % kLooksBeforeWhy == kLooksBeforeWhy - 1)
+        if (const auto why = ask(http, "GET", job_path(id) + "/why")) line += ": " + why->value("why", "");
+      const bool known = line == last || (line == "queued" && last.starts_with(line));  // with its reason
+      if (show && !known) std::cout << id << " " << printable(line) << std::endl;
+      if (!known) last = line;
       if (finished(state)) return *job;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(700));

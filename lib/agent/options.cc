@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "agent/options_file.h"
@@ -90,6 +91,8 @@ Status default_folders(Options& options) {
   }
   if (options.work_dir.empty()) options.work_dir = options.state_dir + "/work";
   for (auto* dir : {&options.state_dir, &options.work_dir}) {
+    std::error_code error;
+    *dir = std::filesystem::absolute(*dir, error).lexically_normal().string();
     while (dir->size() > 1 && dir->ends_with("/")) dir->pop_back();
     TRY_OK(check_root(*dir));
   }

@@ -33,7 +33,7 @@ struct Record {
   bool keep = true;                     ///< the folder stays after the end (an id was given, or detached)
   std::string log_path, progress_path;  ///< empty when there is none
   std::optional<double> timeout_s;
-  std::optional<double> media_s;  ///< seconds of media that a declared job makes, where known
+  std::optional<double> media_s;   ///< seconds of media that a declared job makes, where known
   std::string boot_id;             ///< of the boot it was started in; cgroups and PIDs are of no other
   std::vector<LeafPlace> cgroups;  ///< the leaf's folders
   std::string leaf_name;

@@ -15,6 +15,10 @@ cleanup() {
     "$LAB_ROOT/scripts/uninstall" --prefix /opt/ffrtmp >/dev/null 2>&1 || true
     rm -rf /etc/ffrtmp /opt/ffrtmp "$link"
     systemctl daemon-reload
+    if [ -n "${uid:-}" ]; then    # uninstalled beside a job, the manager stays
+        rm -f /var/lib/systemd/linger/ffrtmp
+        systemctl stop "user@$uid" "user-runtime-dir@$uid" 2>/dev/null || true
+    fi
     kill_jobs
 }
 mine=() link=/etc/systemd/system/ffrtmp-watch.service

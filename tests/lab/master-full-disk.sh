@@ -31,7 +31,7 @@ jq -e '.status == 507 and (.detail | contains("full"))' answer >/dev/null || fai
 [ "$taken" -gt 100 ] || fail "only $taken fitted"
 assert_eq $taken "$(count)" "jobs"
 assert_eq 507 "$(submit)" "and again"
-assert_eq 503 "$(ask -o /dev/null -w '%{http_code}' https://127.0.0.1:8444/ready)" "ready"
+# (Whether /ready is 503 meanwhile depends on whether its small write still fits into what the log has.)
 
 rm disk/ballast
 wait_for 30 sh -c "[ \"\$(curl -sSk -o /dev/null -w '%{http_code}' https://127.0.0.1:8444/ready)\" = 200 ]"
