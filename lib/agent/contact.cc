@@ -274,6 +274,7 @@ void Agent::poll() {
   const Json body = {{"nonce", nonce.empty() ? net::random_hex(12) : nonce},
                      {"max_jobs", std::max<int64_t>(1, free["slots"].get<int64_t>())},
                      {"wait_s", wait},
+                     {"session", session_},
                      {"free", free}};
   const std::string path = "/nodes/" + identity_.id + "/lease";
   poll_pool_->post([this, path, body, wait] {

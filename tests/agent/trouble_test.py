@@ -231,6 +231,27 @@ def test_a_copied_identity_is_refused():
     a.close()
 
 
+def test_the_second_of_two_agents_gets_no_work():
+    a = F.agent().start()
+    eventually(lambda: a.node()["master_reached"])
+    # As a snapshot of a virtual machine is: the same machine's mark, the same folder's.
+    copy = F.agent()
+    shutil.copytree(a.state, copy.state)
+    identity = json.load(open(copy.state + "/identity.json"))
+    identity["machine"] = identity["folder"] = ""
+    json.dump(identity, open(copy.state + "/identity.json", "w"))
+    copy.start()
+    told(copy, "the master refuses the heartbeat", "another agent speaks as this node")
+    done = [F.submit(type="probe", input=in_folder(a, film())) for _ in range(3)]
+    for id in done:
+        assert F.wait(id)["state"] == "succeeded", F.job(id)
+    assert not any(r["job_id"].startswith("a-") for r in copy.runs()), copy.runs()
+    # Alone again, it is let in.
+    a.kill()
+    id = F.submit(type="probe", input=in_folder(copy, film()))
+    assert F.wait(id)["state"] == "succeeded", F.job(id)
+
+
 def test_damaged_state_is_set_aside_and_jobs_are_recovered():
     a = F.agent(args=["--allow-exec"], slots=3).start()
     witness = [f"{a.folder}/w{i}" for i in range(2)]
