@@ -359,6 +359,10 @@ Answer heartbeat(std::shared_ptr<Call> call) {
     one["attempt"] = command.attempt;
     one["action"] = command.action;
     if (!command.reason.empty()) one["reason"] = command.reason;
+    if (!command.queue.empty()) {
+      one["queue"] = command.queue;
+      one["priority"] = command.priority;
+    }
     commands.push_back(one);
   }
   out["commands"] = commands;

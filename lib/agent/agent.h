@@ -49,6 +49,7 @@ class Agent {
     std::shared_ptr<std::atomic<bool>> stop_fetch;  ///< set while its inputs are fetched
     bool accepting = false, launcher = false, helper = false;
     bool stop_asked = false;  ///< ffrtmp stop was told, in this life
+    std::string share_of;     ///< the queue whose share it was given, in this life
     bool log_waits = false;   ///< a piece of its log is on its way
     bool log_done = false;
     bool stands_aside = false;             ///< for a live job
@@ -88,6 +89,7 @@ class Agent {
   void beat_in(Duration pause);
   void beat();
   void on_beat(const Reply& reply);
+  void on_move(const std::string& job, int64_t number, const std::string& queue, const std::string& priority);
   void on_command(const std::string& job, int64_t number, const std::string& action,
                   const std::string& reason);
   void poll();
@@ -110,6 +112,7 @@ class Agent {
   void finish(const JobPtr& job, const Outcome& outcome);
   void forget(const JobPtr& job);
   void apply_wish(const JobPtr& job);
+  void apply_share(const JobPtr& job);
   void run_helper(const JobPtr& job, const std::vector<std::string>& arguments);
   bool move_to(const JobPtr& job, Step step);
   JobPtr find(const std::string& job, int64_t number) const;

@@ -202,9 +202,20 @@ void Agent::apply_wish(const JobPtr& job) {
       if (!paused) run_helper(job, {"pause", attempt.run_id});
       return;
     case Wish::run:
-      if (paused) run_helper(job, {"resume", attempt.run_id});
-      return;
+      if (paused) return run_helper(job, {"resume", attempt.run_id});
+      return apply_share(job);
   }
+}
+
+/// What runs with another queue's share gets its own; tried once, for a host may have no shares to give.
+void Agent::apply_share(const JobPtr& job) {
+  const Attempt& attempt = job->attempt;
+  if (!job->stored || job->share_of == attempt.queue) return;
+  job->share_of = attempt.queue;
+  auto flags = share_flags(attempt);
+  if (flags.empty() || has_share(job->stored->record.receipt, attempt)) return;
+  flags.insert(flags.begin(), {"set", attempt.run_id, "--quiet"});
+  run_helper(job, flags);
 }
 
 void Agent::finish(const JobPtr& job, const Outcome& outcome) {

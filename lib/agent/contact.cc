@@ -193,9 +193,12 @@ void Agent::on_beat(const Reply& reply) {
     log(Level::info,
         master_drains_ ? "the master drains this node" : "the master gives this node work again");
   if (const Json& commands = at_or_null(reply.body, "commands"); commands.is_array())
-    for (const Json& one : commands)
-      on_command(text_or(one, "job"), static_cast<int64_t>(whole_or(one, "attempt", 0)),
-                 text_or(one, "action"), text_or(one, "reason"));
+    for (const Json& one : commands) {
+      const std::string job = text_or(one, "job");
+      const auto number = static_cast<int64_t>(whole_or(one, "attempt", 0));
+      on_move(job, number, text_or(one, "queue"), text_or(one, "priority"));
+      on_command(job, number, text_or(one, "action"), text_or(one, "reason"));
+    }
   send_live_logs();
   beat_in(heartbeat_);
   if (!polling_ && poll_timer_ == 0) poll();  // there may be room on the disk again
@@ -223,6 +226,19 @@ void Agent::on_command(const std::string& id, int64_t number, const std::string&
     fault_point("wish");
   }
   apply_wish(job);
+}
+
+/// A job that was put into another queue gets that one's share.
+void Agent::on_move(const std::string& id, int64_t number, const std::string& queue,
+                    const std::string& priority) {
+  const JobPtr job = find(id, number);
+  if (!job || queue.empty() || (job->attempt.queue == queue && job->attempt.priority == priority)) return;
+  Attempt& attempt = job->attempt;
+  attempt.queue = queue;
+  attempt.priority = priority;
+  log(Level::info, "moved", {{"job", id}, {"queue", queue}, {"priority", priority}});
+  if (const auto saved = state_->save(attempt); !saved)
+    log(Level::error, "the master's word was not saved", {{"job", id}, {"error", saved.error().message()}});
 }
 
 /// Jobs whose offline policy says that they stop when no master was heard for so long.

@@ -50,6 +50,24 @@ Or<std::vector<Limit>> own_limits(const Json& spec) {
   return out;
 }
 
+bool is_share(const Limit& limit) { return std::ranges::find(kShares, limit.kind) != std::end(kShares); }
+
+/// The job's own shares that count: where they are smaller than its queue's.
+std::vector<Limit> shares_of(const std::vector<Limit>& queue, const std::vector<Limit>& own) {
+  std::vector<Limit> out;
+  for (const auto& limit : own) {
+    const auto queues = std::ranges::find(queue, limit.kind, &Limit::kind);
+    if (is_share(limit) && (queues == queue.end() || size_of(limit.value) < size_of(queues->value)))
+      out.push_back(limit);
+  }
+  return out;
+}
+
+void add_flag(const Limit& limit, std::vector<std::string>& out) {
+  out.push_back("--" + std::string(limit_flag(limit.kind)));
+  out.push_back(v2_text(limit.value));
+}
+
 const char* profile_of(const std::string& queue) {
   return queue == "live" ? "live" : queue == "batch" ? "batch" : "vod";
 }
@@ -73,24 +91,45 @@ Or<std::vector<std::string>> limit_flags(const Attempt& attempt, const JobType& 
   auto own = own_limits(attempt.spec);
   if (!own) return std::unexpected(own.error());
   bounds_of(*own);
-  // A share of the job's own counts where it is smaller than its queue's.
-  for (const auto& limit : *own)
-    if (std::ranges::find(kShares, limit.kind) != std::end(kShares)) {
-      const auto queues = std::ranges::find(profile->limits, limit.kind, &Limit::kind);
-      if (queues == profile->limits.end() || size_of(limit.value) < size_of(queues->value))
-        strictest.push_back(limit);
-    }
+  for (const auto& limit : shares_of(profile->limits, *own)) strictest.push_back(limit);
   // A soft limit above the hard one would be refused.
   const auto hard = std::ranges::find(strictest, LimitKind::memory_max, &Limit::kind);
   const auto soft = std::ranges::find(strictest, LimitKind::memory_high, &Limit::kind);
   if (hard != strictest.end() && soft != strictest.end() && size_of(soft->value) > size_of(hard->value))
     strictest.erase(soft);
   std::vector<std::string> out = {"--profile", profile->name};
-  for (const auto& limit : strictest) {
-    out.push_back("--" + std::string(limit_flag(limit.kind)));
-    out.push_back(v2_text(limit.value));
-  }
+  for (const auto& limit : strictest) add_flag(limit, out);
   return out;
+}
+
+namespace {
+
+/// What an attempt's queue gives it, and where its own is smaller, that.
+std::vector<Limit> share_of(const Attempt& attempt) {
+  const auto profile = find_profile(profile_of(attempt.queue));
+  const auto own = own_limits(attempt.spec);
+  if (!profile || !own) return {};
+  std::vector<Limit> out = shares_of(profile->limits, *own);
+  for (const auto& limit : profile->limits)
+    if (is_share(limit) && std::ranges::find(out, limit.kind, &Limit::kind) == out.end())
+      out.push_back(limit);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> share_flags(const Attempt& attempt) {
+  std::vector<std::string> out;
+  for (const auto& limit : share_of(attempt)) add_flag(limit, out);
+  return out;
+}
+
+bool has_share(const Receipt& receipt, const Attempt& attempt) {
+  return std::ranges::all_of(share_of(attempt), [&](const Limit& limit) {
+    return std::ranges::any_of(receipt.rows, [&](const ReceiptRow& row) {
+      return row.name == limit_name(limit.kind) && row.asked == shown(limit.kind, limit.value);
+    });
+  });
 }
 
 }  // namespace ffrtmp::agent

@@ -6,6 +6,7 @@
 
 #include "agent/attempt.h"
 #include "agent/options.h"
+#include "cgroup/receipt.h"
 #include "types/job_type.h"
 
 namespace ffrtmp::agent {
@@ -48,5 +49,9 @@ Or<Prepared> prepare(const Attempt& attempt, const JobType& type, const Options&
 /// The limits of an attempt as flags of ffrtmp: of every bound the strictest of the job's, its type's and the
 /// node's; shares and niceness come from its queue's profile.
 Or<std::vector<std::string>> limit_flags(const Attempt& attempt, const JobType& type, const Options& options);
+/// The shares alone, for a job that was moved to another queue while it runs.
+std::vector<std::string> share_flags(const Attempt& attempt);
+/// Whether a run was given the share of its attempt's queue.
+bool has_share(const Receipt& receipt, const Attempt& attempt);
 
 }  // namespace ffrtmp::agent

@@ -32,7 +32,7 @@ Status note_progress(Tx& tx, const Job& job, const Beat::Item& item) {
 Status judge_stranger(Tx& tx, queue::Board& board, const std::string& node, const Beat::Item& item,
                       BeatAnswer& out) {
   const auto stop = [&](std::string reason) {
-    out.commands.push_back({item.job, item.attempt, "stop", std::move(reason)});
+    out.commands.push_back({item.job, item.attempt, "stop", std::move(reason), "", ""});
   };
   auto job = get_job(tx, item.job, Caller{"", "", true}, true);
   if (!job && job.error().errnum != ENOENT) return std::unexpected(job.error());
@@ -148,10 +148,10 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
   const bool settled = queue::settled(node.who, tx.now(), in.lease);
 
   // One look for all: a node with a hundred jobs must not cost a hundred queries a beat.
-  TRY(const Rows mine,
-      tx.run("SELECT seq, id, attempt, state, cancel, hold, reason, progress_every FROM jobs WHERE "
-             "node = ?1 AND state IN ('offered', 'running')",
-             {id}));
+  TRY(const Rows mine, tx.run("SELECT seq, id, attempt, state, cancel, hold, reason, progress_every, queue, "
+                              "priority FROM jobs WHERE "
+                              "node = ?1 AND state IN ('offered', 'running')",
+                              {id}));
   std::unordered_map<std::string_view, const Row*> by_id;
   for (const Row& row : mine) by_id.emplace(row[1].s(), &row);
   std::vector<const Beat::Item*> strangers;
@@ -171,12 +171,10 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
     job.progress_every = row[7].i();
     TRY_OK(note_progress(tx, job, item));
     // The level is told every time, so that no command is lost with an answer.
-    if (row[4].i() != 0)
-      out.commands.push_back({item.job, item.attempt, "cancel", row[6].s()});
-    else if (job.hold == "paused")
-      out.commands.push_back({item.job, item.attempt, "pause", ""});
-    else
-      out.commands.push_back({item.job, item.attempt, "run", ""});
+    const bool cancelled = row[4].i() != 0;
+    const char* action = cancelled ? "cancel" : job.hold == "paused" ? "pause" : "run";
+    out.commands.push_back(
+        {item.job, item.attempt, action, cancelled ? row[6].s() : "", row[8].s(), row[9].s()});
   }
   for (const Row& row : mine) {
     if (row[3].s() != "running" || known.contains(row[1].s())) continue;

@@ -54,6 +54,7 @@ struct Command {
   int64_t attempt = 0;
   std::string action;  ///< cancel, pause, resume, stop (not yours any more)
   std::string reason;
+  std::string queue, priority;  ///< as they are now; "" of what is not its job any more
 };
 struct BeatAnswer {
   std::vector<Command> commands;

@@ -72,6 +72,28 @@ def test_pause_and_resume():
     a.close()
 
 
+def test_a_job_that_is_moved_gets_its_queues_share():
+    a = F.agent(args=["--allow-exec"]).start()
+    id, count = ticking(a)
+    run = next(r["job_id"] for r in a.runs() if r["job_id"].startswith("a-"))
+
+    def weight():
+        page = json.loads(a.ffrtmp("status", "--json", run).stdout)
+        return next((row["asked"]["text"] for row in page["receipt"]["limits"] if row["limit"] == "cpu.weight"), None)
+    assert weight() == "100", weight()
+    patch = F.master.http()("PATCH", f"/api/v1/jobs/{id}", {"queue": "live", "priority": "high"})
+    assert patch.status == 200, patch
+    eventually(lambda: weight() == "800", 15)
+    # Also by an agent that was not there when it was moved.
+    a.kill()
+    assert F.master.http()("PATCH", f"/api/v1/jobs/{id}", {"queue": "batch"}).status == 200
+    a.start()
+    eventually(lambda: weight() == "20", 15)
+    F.master.http()("POST", f"/api/v1/jobs/{id}/cancel", {})
+    F.wait(id)
+    a.close()
+
+
 def test_logs_arrive_while_it_runs_whole_and_once():
     a = F.agent(args=["--allow-exec"]).start()
     id, count = ticking(a, 3)
