@@ -5,8 +5,9 @@
 # The agent as it is installed: its unit, jobs in the user manager of its user and not in the unit, twenty restarts that the peer of
 # a live stream does not notice, an upgrade and scripts/uninstall beside it.
 #
-# It is the last of its variant: after it, user managers of this boot were seen to be refused processes of login sessions
-# ("could not start the scope: failed"), which attach-session and user-from-elsewhere need. Why is not known yet.
+# It is the last of its variant: in the course of it the guest's system bus and logind are started anew (why is not known yet), and a
+# user manager of systemd 252 that ran before does not come back to the bus. Such a manager cannot be given processes of login sessions
+# ("could not start the scope: failed"), which attach-session and user-from-elsewhere need.
 
 # shellcheck source=tests/lab/lib.sh
 . "$LAB_TESTS/lib.sh"
