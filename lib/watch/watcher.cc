@@ -41,6 +41,18 @@ void raise_descriptors() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// So many are free before a job is taken that, with it, /proc can still be read and a result be written:
+/// without them what starts next would not even be seen, and how a job ended would be lost.
+constexpr int kSpareDescriptors = 24;
+
+/// `any` is an open one, to be copied.
+Status room_for_a_job(const Fd& any) {
+  std::array<Fd, kSpareDescriptors> spare;
+  for (auto& fd : spare)
+    if (fd = Fd(::fcntl(any.get(), F_DUPFD_CLOEXEC, 0)); !fd) return sys_error("taking another job", "");
+  return {};
+}
+
 class Watcher {
  public:
   Watcher(const Host& host, const JobStore& store, const WatchRequest& request, const WatchOutput& output,
@@ -218,7 +230,8 @@ void Watcher::adopt_it(const WatchRule& rule, const Candidate& candidate) {
   if (::waitpid(-1, nullptr, WNOHANG | __WCLONE) > 0) scope_hold_.reset();
   const AdoptRequest request = adoption_of(rule, candidate);
   const bool left_out_before = left_out_.erase(candidate.pid) > 0;
-  auto job = adopt(host_, store_, request);
+  const auto room = room_for_a_job(timer_);
+  auto job = room ? adopt(host_, store_, request) : std::unexpected(room.error());
   if (!job) {
     // What has just ended is no failure.
     if (!is_alive(*request.only)) return;
