@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     (void)write_all(STDOUT_FILENO, "the settings are right\n");
     return 0;
   }
-  agent::set_log(agent::level_of(options->log_level), options->log_format == "json");
+  set_log(level_of(options->log_level), options->log_format == "json");
   const auto code = agent::Agent(std::move(*options)).run();
   if (code) return *code;
   complain(code.error());

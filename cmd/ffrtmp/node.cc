@@ -10,6 +10,7 @@
 #include "print.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+#include "sys/host_port.h"
 #include "sys/json_reader.h"
 #include "sys/text.h"
 #include "verb.h"
@@ -33,15 +34,12 @@ std::string agent_address(const Arguments& arguments) {
 
 /// One GET over plain HTTP/1.0 to an address in numbers: ffrtmp is static, and asks no resolver.
 Result<std::string> ask(const std::string& address, const std::string& path) {
-  const size_t colon = address.rfind(':');
-  const auto port =
-      colon == std::string::npos ? std::nullopt : parse_u64(std::string_view(address).substr(colon + 1));
+  const auto given = parse_host_port(address);
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  if (!port || *port == 0 || *port > 65535 ||
-      ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1)
+  if (!given || given->port == 0 || ::inet_pton(AF_INET, given->host.c_str(), &to.sin_addr) != 1)
     return bad_input("--address:", "\"" + address + "\"", "give an address in numbers, as 127.0.0.1:9091");
-  to.sin_port = htons(static_cast<uint16_t>(*port));
+  to.sin_port = htons(given->port);
   const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval patience{5, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

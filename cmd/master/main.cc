@@ -18,6 +18,7 @@
 #include "store/keys.h"
 #include "store/sweep.h"
 #include "sys/file.h"
+#include "sys/host_port.h"
 #include "sys/text.h"
 #include "webhook_sender.h"
 
@@ -33,9 +34,9 @@ std::vector<std::string> certificate_names(const Options& options) {
   std::vector<std::string> out = options.tls_names;
   char host[256] = {};
   if (::gethostname(host, sizeof host - 1) == 0 && *host != '\0') out.emplace_back(host);
-  const std::string bound = options.listen.substr(0, options.listen.rfind(':'));
+  const std::string bound = parse_host_port(options.listen).value_or(HostPort()).host;
   for (const char* name : {"localhost", "127.0.0.1", "::1"}) out.emplace_back(name);
-  if (bound != "0.0.0.0" && bound != "[::]" && bound != "::") out.push_back(bound);
+  if (bound != "0.0.0.0" && bound != "::") out.push_back(bound);
   std::ranges::sort(out);
   const auto [first, last] = std::ranges::unique(out);
   out.erase(first, last);
@@ -193,11 +194,9 @@ Status run(const Options& options) {
   TRY(const TlsFiles tls, load_tls(options));
 
   net::ServerOptions server;
-  const size_t colon = options.listen.rfind(':');
-  server.host = options.listen.substr(0, colon);
-  if (server.host.starts_with("[")) server.host = server.host.substr(1, server.host.size() - 2);
-  server.port =
-      static_cast<uint16_t>(parse_u64(std::string_view(options.listen).substr(colon + 1)).value_or(0));
+  const auto listen = parse_host_port(options.listen).value_or(HostPort());
+  server.host = listen.host;
+  server.port = listen.port;
   server.certificate = tls.certificate;
   server.key = tls.key;
   if (!options.client_ca.empty()) {
@@ -220,7 +219,9 @@ Status run(const Options& options) {
       net::Server::start(server, [&app](std::shared_ptr<net::Exchange> exchange) { serve(app, exchange); }));
   app.server = http.get();
   const std::string scheme = options.insecure_http ? "http" : "https";
-  std::cout << "listening on " << scheme << "://" << server.host << ":" << http->port() << std::endl;
+  std::cout << "listening on " << scheme << "://"
+            << (server.host.find(':') == std::string::npos ? server.host : "[" + server.host + "]") << ":"
+            << http->port() << std::endl;
   if (!tls.own.ca_file.empty()) {
     std::cout << "CA file: " << tls.own.ca_file << std::endl;
     std::cout << "CA pin: " << tls.own.pin << std::endl;

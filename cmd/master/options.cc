@@ -8,7 +8,9 @@
 #include "net/certificates.h"
 #include "net/tls_identity.h"
 #include "settings.h"
+#include "sys/environment.h"
 #include "sys/file.h"
+#include "sys/host_port.h"
 #include "sys/text.h"
 
 namespace ffrtmp::master {
@@ -69,24 +71,15 @@ Status validate(Options& options) {
     return bad_input("not a log level:", options.log_level, "give " + join(levels, ", "));
   if (std::ranges::find(formats, options.log_format) == formats.end())
     return bad_input("not a log format:", options.log_format, "give text or json");
-  const size_t colon = options.listen.rfind(':');
-  const auto port = colon == std::string::npos
-                        ? std::nullopt
-                        : parse_u64(std::string_view(options.listen).substr(colon + 1));
-  if (!port || *port > 65535)
-    return bad_input("not an address to listen on:", options.listen, "give HOST:PORT");
-  const std::string host = options.listen.substr(0, colon);
-  if (options.insecure_http && host != "127.0.0.1" && host != "[::1]" && host != "localhost")
-    return bad_input("plain HTTP on", host, "only a loopback address may go without TLS");
+  const auto listen = parse_host_port(options.listen);
+  if (!listen) return bad_input("not an address to listen on:", options.listen, "give HOST:PORT");
+  if (options.insecure_http && listen->host != "127.0.0.1" && listen->host != "::1" &&
+      listen->host != "localhost")
+    return bad_input("plain HTTP on", listen->host, "only a loopback address may go without TLS");
   if (options.periods.least_heartbeat > options.periods.most_heartbeat)
     return bad_input("timers.heartbeat_min is above timers.heartbeat_max", "");
   if (options.state_dir.empty()) {
-    const char* given = ::getenv("STATE_DIRECTORY");
-    const char* home = ::getenv("HOME");
-    options.state_dir = given != nullptr   ? given
-                        : ::geteuid() == 0 ? "/var/lib/ffrtmp-master"
-                        : home != nullptr  ? std::string(home) + "/.local/state/ffrtmp-master"
-                                           : "";
+    options.state_dir = service_state_folder("ffrtmp-master");
     if (options.state_dir.empty())
       return bad_input("no folder for the master's state", "", "give --state-dir");
   }

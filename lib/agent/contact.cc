@@ -243,7 +243,7 @@ void Agent::on_move(const std::string& id, int64_t number, const std::string& qu
 
 /// Jobs whose offline policy says that they stop when no master was heard for so long.
 void Agent::give_up_overdue() {
-  const double silent = std::chrono::duration<double>(boot_time() - last_heard_).count();
+  const double silent = seconds_of(boot_time() - last_heard_);
   const auto all = jobs_;
   for (const auto& [key, job] : all) {
     const Json& patience = at_or_null(at_or_null(job->attempt.spec, "offline"), "stop_locally_after_s");
@@ -286,7 +286,7 @@ void Agent::poll() {
     if (!state_->add({}, nonce)) nonce.clear();
   }
   const Json free = free_now(options_, promised);
-  const double wait = std::chrono::duration<double>(options_.poll_wait).count();
+  const double wait = seconds_of(options_.poll_wait);
   const Json body = {{"nonce", nonce.empty() ? net::random_hex(12) : nonce},
                      {"max_jobs", std::max<int64_t>(1, free["slots"].get<int64_t>())},
                      {"wait_s", wait},

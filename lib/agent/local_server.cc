@@ -9,6 +9,7 @@
 #include "net/server.h"
 #include "sys/clock.h"
 #include "sys/file.h"
+#include "sys/host_port.h"
 #include "sys/text.h"
 
 namespace ffrtmp::agent {
@@ -41,7 +42,7 @@ Gauges Agent::gauges() const {
   out.master_reached = reached_;
   out.draining = draining_ || master_drains_;
   out.ready = why_not_ready().empty();
-  out.silent_s = std::chrono::duration<double>(boot_time() - last_heard_).count();
+  out.silent_s = seconds_of(boot_time() - last_heard_);
   return out;
 }
 
@@ -80,8 +81,8 @@ Json Agent::node_page() const {
           {"pid", ::getpid()},
           {"master", masters_->current()},
           {"master_reached", reached_},
-          {"master_silent_s", std::chrono::duration<double>(boot_time() - last_heard_).count()},
-          {"heartbeat_s", std::chrono::duration<double>(heartbeat_).count()},
+          {"master_silent_s", seconds_of(boot_time() - last_heard_)},
+          {"heartbeat_s", seconds_of(heartbeat_)},
           {"ready", why.empty()},
           {"why_not_ready", why.empty() ? Json(nullptr) : Json(why)},
           {"draining", draining_ || master_drains_},
@@ -94,10 +95,9 @@ Json Agent::node_page() const {
 Status Agent::start_local_server() {
   if (options_.metrics_listen == "none") return {};
   net::ServerOptions options;
-  const size_t colon = options_.metrics_listen.rfind(':');
-  options.host = options_.metrics_listen.substr(0, colon);
-  options.port = static_cast<uint16_t>(
-      parse_u64(std::string_view(options_.metrics_listen).substr(colon + 1)).value_or(0));
+  const auto listen = parse_host_port(options_.metrics_listen).value_or(HostPort());
+  options.host = listen.host;
+  options.port = listen.port;
   options.most_connections = 32;
   options.most_body = 1024;
   options.most_body_total = 65536;

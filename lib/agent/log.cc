@@ -4,14 +4,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
 #include "sys/clock.h"
 #include "sys/fd.h"
 #include "sys/file.h"
-#include "sys/json.h"
 #include "sys/redact.h"
 #include "sys/text.h"
 
@@ -19,9 +17,6 @@ namespace ffrtmp::agent {
 
 namespace {
 
-std::atomic<Level> g_least = Level::info;
-std::atomic<bool> g_json = false;
-constexpr const char* kNames[] = {"debug", "info", "warning", "error"};
 constexpr const char* kPriorities[] = {"7", "6", "4", "3"};
 constexpr char kJournal[] = "/run/systemd/journal/socket";
 
@@ -53,35 +48,11 @@ bool to_journal(Level level, std::string_view message, const Fields& fields) {
 
 }  // namespace
 
-void set_log(Level least, bool json) {
-  g_least = least;
-  g_json = json;
-}
-
-Level level_of(const std::string& name) {
-  return name == "debug"     ? Level::debug
-         : name == "warning" ? Level::warning
-         : name == "error"   ? Level::error
-                             : Level::info;
-}
-
 void log(Level level, std::string_view message, const Fields& fields) {
-  if (level < g_least) return;
-  const char* name = kNames[static_cast<size_t>(level)];
-  std::string line;
-  if (g_json) {
-    Json out = {{"time", rfc3339(wall_now())}, {"level", name}, {"message", message}};
-    for (const auto& [key, value] : fields) out[key] = redact_text(value);
-    line = dump_json(out);
-  } else {
-    if (to_journal(level, message, fields)) return;
-    line = rfc3339(wall_now()) + " " + name + " " + printable(message);
-    for (const auto& [key, value] : fields) {
-      const std::string text = printable(redact_text(value));
-      const bool plain = text.find_first_of(" \"=") == std::string::npos;
-      line += " " + key + "=" + (plain ? text : dump_json(Json(text)));
-    }
-  }
+  if (!logged(level)) return;
+  if (!log_as_json() && to_journal(level, message, fields)) return;
+  const std::string line = log_as_json() ? log_json(level, message, fields)
+                                         : rfc3339(wall_now()) + " " + log_text(level, message, fields);
   (void)write_all(STDERR_FILENO, line + "\n");
 }
 

@@ -10,6 +10,7 @@
 #include "agent/options_file.h"
 #include "sys/environment.h"
 #include "sys/file.h"
+#include "sys/host_port.h"
 #include "sys/text.h"
 
 namespace ffrtmp::agent {
@@ -64,10 +65,7 @@ Status check_url(std::string& url) {
 
 Status check_listen(const std::string& listen) {
   if (listen == "none") return {};
-  const size_t colon = listen.rfind(':');
-  const auto port =
-      colon == std::string::npos ? std::nullopt : parse_u64(std::string_view(listen).substr(colon + 1));
-  if (!port || *port > 65535)
+  if (!parse_host_port(listen))
     return bad_input("--metrics-listen:", "\"" + listen + "\"", "give HOST:PORT, or none");
   return {};
 }
@@ -80,12 +78,7 @@ Status check_root(const std::string& root) {
 
 Status default_folders(Options& options) {
   if (options.state_dir.empty()) {
-    const char* given = ::getenv("STATE_DIRECTORY");
-    const char* home = ::getenv("HOME");
-    options.state_dir = given != nullptr   ? given
-                        : ::geteuid() == 0 ? "/var/lib/ffrtmp-agent"
-                        : home != nullptr  ? std::string(home) + "/.local/state/ffrtmp-agent"
-                                           : "";
+    options.state_dir = service_state_folder("ffrtmp-agent");
     if (options.state_dir.empty())
       return bad_input("no folder for the agent's state", "", "give --state-dir");
   }

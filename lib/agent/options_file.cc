@@ -52,10 +52,7 @@ Status read_limits(TomlReader& reader, Options& out) {
     const std::string_view flag = limit_flag(kind);
     const toml::node* node = inner.find(flag);
     if (!node) continue;
-    std::string text;
-    if (const auto* words = node->as_string()) text = words->get();
-    if (const auto* number = node->as_integer()) text = std::to_string(number->get());
-    auto value = parse_limit(kind, text);
+    auto value = parse_limit(kind, value_text(*node));
     if (!value) return inner.error_at(flag, inner.path_of(flag) + ": " + value.error().message());
     out.limits.push_back({kind, std::move(*value), "the node's policy"});
   }

@@ -156,7 +156,7 @@ double timeout_of(const Attempt& attempt, const JobType& type) {
   const Json& own = at_or_null(attempt.spec, "run_timeout_s");
   double out = own.is_number() ? own.get<double>() : 0;
   if (type.timeout) {
-    const double types = std::chrono::duration<double>(*type.timeout).count();
+    const double types = seconds_of(*type.timeout);
     out = out > 0 ? std::min(out, types) : types;
   }
   return out;

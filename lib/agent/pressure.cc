@@ -11,7 +11,7 @@ namespace ffrtmp::agent {
 /// live job runs, or its cgroup does not tell (v1, no cgroup).
 std::optional<double> Agent::live_pressure() {
   const Duration now = boot_time();
-  const double passed = std::chrono::duration<double>(now - pressure_at_).count() * 1e6;
+  const double passed = seconds_of(now - pressure_at_) * 1e6;
   pressure_at_ = now;
   std::optional<double> worst;
   for (const auto& [key, job] : jobs_) {

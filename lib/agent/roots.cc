@@ -29,10 +29,9 @@ Result<std::string> resolve(const std::string& root, const std::string& rest, co
   if (!fd && (errno == EXDEV || errno == ELOOP))
     return sys_error("it leads out of the allowed folders:", shown, EACCES);
   if (!fd) return sys_error("opening", shown);
-  char real[4096];
-  const ssize_t size = ::readlink(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), real, sizeof real);
-  if (size <= 0 || size == sizeof real) return sys_error("resolving", shown);
-  return std::string(real, static_cast<size_t>(size));
+  std::string real = read_link(AT_FDCWD, "/proc/self/fd/" + std::to_string(fd.get()));
+  if (real.empty()) return sys_error("resolving", shown);
+  return real;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "store/sqlite_values.h"
+
 namespace ffrtmp::agent {
 
 namespace {
@@ -21,30 +23,6 @@ int errno_of(int code) {
     case SQLITE_NOMEM: return ENOMEM;
     default: return EIO;
   }
-}
-
-void bind(sqlite3_stmt* statement, const std::vector<store::Param>& params) {
-  for (size_t i = 0; i < params.size(); i++) {
-    const int at = static_cast<int>(i) + 1;
-    if (const auto* number = std::get_if<int64_t>(&params[i]))
-      sqlite3_bind_int64(statement, at, *number);
-    else if (const auto* text = std::get_if<std::string>(&params[i]))
-      sqlite3_bind_text(statement, at, text->data(), static_cast<int>(text->size()), SQLITE_STATIC);
-  }
-}
-
-store::Row row_of(sqlite3_stmt* statement, int columns) {
-  store::Row out(static_cast<size_t>(columns));
-  for (int c = 0; c < columns; c++) {
-    store::Cell& cell = out[static_cast<size_t>(c)];
-    const int type = sqlite3_column_type(statement, c);
-    cell.null = type == SQLITE_NULL;
-    if (type == SQLITE_INTEGER) cell.number = sqlite3_column_int64(statement, c);
-    if (type != SQLITE_TEXT) continue;
-    const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement, c));
-    cell.text.assign(bytes ? bytes : "", static_cast<size_t>(sqlite3_column_bytes(statement, c)));
-  }
-  return out;
 }
 
 }  // namespace
@@ -84,10 +62,11 @@ Result<store::Rows> Sqlite::run(std::string_view sql, const std::vector<store::P
   sqlite3_stmt* statement = nullptr;
   int code = sqlite3_prepare_v2(db_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   if (code != SQLITE_OK) return failed("writing the agent's state", code);
-  bind(statement, params);
+  store::bind_values(statement, params);
   store::Rows out;
   const int columns = sqlite3_column_count(statement);
-  while ((code = sqlite3_step(statement)) == SQLITE_ROW) out.rows.push_back(row_of(statement, columns));
+  while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+    out.rows.push_back(store::row_of(statement, columns));
   out.changed = sqlite3_changes(db_);
   std::unexpected<Error> error{Error{}};
   if (code != SQLITE_DONE) error = failed("writing the agent's state", code);

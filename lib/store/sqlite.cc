@@ -11,6 +11,7 @@
 
 #include "store/database.h"
 #include "store/sql_words.h"
+#include "store/sqlite_values.h"
 #include "store/steady_clock.h"
 #include "sys/file.h"
 
@@ -83,11 +84,11 @@ class Connection {
 
   Result<Rows> run(std::string_view sql, const std::vector<Param>& params) {
     TRY(sqlite3_stmt * statement, prepared(sql));
-    bind(statement, params);
+    bind_values(statement, params);
     Rows out;
     const int columns = sqlite3_column_count(statement);
     int code = 0;
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) out.rows.push_back(row(statement, columns));
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) out.rows.push_back(row_of(statement, columns));
     std::unexpected<Error> error{Error{}};
     if (code == SQLITE_DONE)
       out.changed = columns > 0 ? static_cast<int64_t>(out.rows.size()) : sqlite3_changes(db_);
@@ -128,36 +129,6 @@ class Connection {
     if (code != SQLITE_OK) return failed("preparing SQL for", code);
     statements_.emplace(key_, statement);
     return statement;
-  }
-
-  static void bind(sqlite3_stmt* statement, const std::vector<Param>& params) {
-    // The caller's parameters outlive the statement's run, so SQLITE_STATIC saves the copies.
-    for (size_t i = 0; i < params.size(); i++) {
-      const int at = static_cast<int>(i) + 1;
-      if (const auto* number = std::get_if<int64_t>(&params[i]))
-        sqlite3_bind_int64(statement, at, *number);
-      else if (const auto* text = std::get_if<std::string>(&params[i]))
-        sqlite3_bind_text(statement, at, text->data(), static_cast<int>(text->size()), SQLITE_STATIC);
-      else if (const auto* blob = std::get_if<Blob>(&params[i]))
-        sqlite3_bind_blob(statement, at, blob->bytes.data(), static_cast<int>(blob->bytes.size()),
-                          SQLITE_STATIC);
-    }
-  }
-
-  static Row row(sqlite3_stmt* statement, int columns) {
-    Row out(static_cast<size_t>(columns));
-    for (int c = 0; c < columns; c++) {
-      Cell& cell = out[static_cast<size_t>(c)];
-      const int type = sqlite3_column_type(statement, c);
-      cell.null = type == SQLITE_NULL;
-      if (type == SQLITE_INTEGER) cell.number = sqlite3_column_int64(statement, c);
-      if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
-        const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, c));
-        cell.text.assign(bytes == nullptr ? "" : bytes,
-                         static_cast<size_t>(sqlite3_column_bytes(statement, c)));
-      }
-    }
-    return out;
   }
 
   std::string path_;

@@ -19,4 +19,11 @@ std::string take_variable(const char* name) {
   return out;
 }
 
+std::string service_state_folder(const std::string& name) {
+  if (const char* given = ::getenv("STATE_DIRECTORY")) return given;
+  if (::geteuid() == 0) return "/var/lib/" + name;
+  const char* home = ::getenv("HOME");
+  return home ? std::string(home) + "/.local/state/" + name : "";
+}
+
 }  // namespace ffrtmp

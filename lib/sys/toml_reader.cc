@@ -31,6 +31,12 @@ Result<toml::table> parse_toml(const std::string& text, const std::string& sourc
   return std::move(parsed).table();
 }
 
+std::string value_text(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
+  return "";
+}
+
 SourcePlace place_of(const toml::node& node) {
   return {static_cast<unsigned>(node.source().begin.line), static_cast<unsigned>(node.source().begin.column)};
 }

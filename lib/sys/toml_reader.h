@@ -66,6 +66,8 @@ class TomlReader {
 };
 
 SourcePlace place_of(const toml::node& node);
+/// What a value says as text, as a flag would give it: a text or a whole number; "" for another type.
+std::string value_text(const toml::node& node);
 /// The keys of a table in the order of the file: toml++ sorts them by name.
 std::vector<std::pair<std::string, const toml::node*>> in_file_order(const toml::table& table);
 

@@ -25,13 +25,6 @@ Result<T> placed(const TomlReader& reader, std::string_view key, Result<T> resul
   return reader.error_at(key, reader.path_of(key) + ": " + result.error().message());
 }
 
-/// What a value says as text, as a flag would give it; "" for a wrong type.
-std::string value_text(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  return "";
-}
-
 /// The table of limits: the flags of `ffrtmp run` are its keys.
 Result<std::vector<Limit>> read_limit_table(const toml::table& table, const std::string& source,
                                             const std::string& path, SourcePlace place,

@@ -211,3 +211,13 @@ def run_tests(tests, names, fleet):
     if "folder" in _films:
         shutil.rmtree(_films["folder"], ignore_errors=True)
     return failed
+
+
+def main(module, config=QUICK):
+    """Runs the tests of a file (its globals), all with one fleet: the file's F."""
+    fleet = module["F"] = Fleet(config)
+    try:
+        failed = run_tests([v for k, v in list(module.items()) if k.startswith("test_")], sys.argv[1:], fleet)
+    finally:
+        fleet.close()
+    sys.exit(1 if failed else 0)

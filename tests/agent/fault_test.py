@@ -142,10 +142,4 @@ def test_everything_killed_in_random_order():
 
 
 if __name__ == "__main__":
-    F = Fleet()
-    try:
-        tests = [v for k, v in list(globals().items()) if k.startswith("test_")]
-        code = run_tests(tests, sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals())

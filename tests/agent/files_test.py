@@ -236,9 +236,4 @@ def test_secrets_show_nowhere_but_in_the_workload():
 
 
 if __name__ == "__main__":
-    F = Fleet("allow_inward_urls = true\n" + QUICK)
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals(), "allow_inward_urls = true\n" + QUICK)

@@ -82,9 +82,4 @@ def cut_off(F):
 
 
 if __name__ == "__main__":
-    F = Fleet()
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals())

@@ -49,9 +49,4 @@ def test_parameters_that_are_refused_fail_once():
 
 
 if __name__ == "__main__":
-    F = Fleet()
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals())

@@ -348,9 +348,4 @@ def test_a_full_disk_takes_no_work():
 
 
 if __name__ == "__main__":
-    F = Fleet()
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals())

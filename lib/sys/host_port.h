@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ffrtmp {
+
+struct HostPort {
+  std::string host;  ///< an IPv6 address without its brackets; may be empty
+  uint16_t port = 0;
+};
+/// "HOST:PORT", "[ADDRESS]:PORT"; nullopt for anything else.
+std::optional<HostPort> parse_host_port(std::string_view text);
+
+}  // namespace ffrtmp
