@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "client/master_url.h"
 #include "sys/file.h"
 #include "sys/text.h"
 #include "sys/toml_reader.h"
@@ -24,6 +25,7 @@ Status complete(Profile& profile) {
   fill(profile.master, environment("MASTER_URL"));
   if (profile.api_key_file.empty()) fill(profile.api_key, environment("MASTER_API_KEY"));
   fill(profile.ca, environment("MASTER_CA"));
+  fill(profile.ca_pin, environment("MASTER_CA_PIN"));
   const std::string config = environment("XDG_CONFIG_HOME");
   const std::string file =
       (config.empty() ? environment("HOME") + "/.config" : config) + "/ffrtmp/config.toml";
@@ -43,6 +45,7 @@ Status complete(Profile& profile) {
     if (profile.api_key.empty()) fill(profile.api_key_file, key_file);
   }
   fill(profile.master, "https://localhost:8443");
+  TRY_OK(client::check_master_url(profile.master));
   if (!profile.api_key_file.empty()) {
     TRY(const std::string key, read_file(profile.api_key_file));
     profile.api_key = trim(key);

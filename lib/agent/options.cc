@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "agent/options_file.h"
+#include "client/master_url.h"
 #include "sys/environment.h"
 #include "sys/file.h"
 #include "sys/host_port.h"
@@ -48,21 +49,6 @@ Status read_environment(Options& options) {
   return {};
 }
 
-Status check_url(std::string& url) {
-  while (url.ends_with("/")) url.pop_back();
-  const bool loopback = url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost") ||
-                        url.starts_with("http://[::1]");
-  const size_t host = url.find("://");
-  if (!url.starts_with("https://") && !loopback)
-    return bad_input("not the URL of a master:", url,
-                     url.starts_with("http://") ? "it speaks https; plain http goes to loopback only"
-                                                : "give https://HOST:PORT");
-  if (url.find('/', host + 3) != std::string::npos || url.find('@') != std::string::npos ||
-      url.size() <= host + 3)
-    return bad_input("not the URL of a master:", url, "give https://HOST:PORT, without a path or user");
-  return {};
-}
-
 Status check_listen(const std::string& listen) {
   if (listen == "none") return {};
   if (!parse_host_port(listen))
@@ -95,7 +81,7 @@ Status default_folders(Options& options) {
 Status validate(Options& options) {
   if (options.masters.empty())
     return bad_input("no master", "", "give --master https://HOST:PORT, or MASTER_URL");
-  for (auto& master : options.masters) TRY_OK(check_url(master));
+  for (auto& master : options.masters) TRY_OK(client::check_master_url(master));
   if (!options.ca_pin.empty() && !options.ca_file.empty())
     return bad_input("--ca and --ca-pin say the same thing", "", "give one of them");
   if (!options.ca_pin.empty() && (!options.ca_pin.starts_with("sha256:") || options.ca_pin.size() != 71))
