@@ -285,21 +285,21 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
   CLI::App* one = jobs->add_subcommand("submit", "Submit a job; a local input is uploaded");
   one->add_option("type", args.type, "job type")->required();
   one->add_option("input", args.input, "URL, path on the node, or a local file");
-  one->add_option("-o,--output", args.output);
-  one->add_option("-p,--param", args.params, "KEY=VALUE");
+  one->add_option("-o,--output", args.output, "name of an artifact, path on the node, or URL");
+  one->add_option("-p,--param", args.params, "KEY=VALUE, as the job type takes it");
   one->add_option("--queue", args.queue, "live, default, batch");
   one->add_option("--priority", args.priority, "high, medium, low");
-  one->add_option("--label", args.labels, "KEY=VALUE");
+  one->add_option("--label", args.labels, "KEY=VALUE, kept with it");
   one->add_option("--require", args.require, "cores=4, memory_bytes=…, gpu=true, label:KEY=VALUE");
   one->add_option("--after", args.after, "ids that must succeed first");
-  one->add_option("--name", args.name);
-  one->add_option("--tenant", args.tenant);
-  one->add_option("--not-before", args.not_before);
-  one->add_option("--deadline", args.deadline);
-  one->add_option("--count", args.count);
-  one->add_option("--max-attempts", args.max_attempts);
-  one->add_option("--run-timeout", args.run_timeout, "seconds");
-  one->add_option("--idempotency-key", args.idempotency);
+  one->add_option("--name", args.name, "for people");
+  one->add_option("--tenant", args.tenant, "whose share it uses");
+  one->add_option("--not-before", args.not_before, "2026-12-31T00:00:00Z");
+  one->add_option("--deadline", args.deadline, "given up when not started by then");
+  one->add_option("--count", args.count, "so many of it, as an array");
+  one->add_option("--max-attempts", args.max_attempts, "runs at most so often");
+  one->add_option("--run-timeout", args.run_timeout, "seconds that one run may take");
+  one->add_option("--idempotency-key", args.idempotency, "sent again with it, it is the same job");
   one->add_flag("--wait", args.wait, "until it ends; exit code 3 when it failed");
   one->callback(
       [&] { code = with_master(profile, [&](Http& http) { return submit(http, profile, args); }); });
@@ -308,12 +308,12 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
   static int64_t limit = 100;
   static bool follow = false;
   CLI::App* all = jobs->add_subcommand("list", "List jobs, newest first");
-  all->add_option("--state", state);
-  all->add_option("--limit", limit)->check(CLI::Range(1, 1000));
+  all->add_option("--state", state, "only those: queued, running, succeeded, failed, …");
+  all->add_option("--limit", limit, "at most so many")->check(CLI::Range(1, 1000));
   all->callback(
       [&] { code = with_master(profile, [&](Http& http) { return list(http, profile, state, limit); }); });
   CLI::App* status = jobs->add_subcommand("status", "One job");
-  status->add_option("id", id)->required();
+  status->add_option("id", id, "as jobs list shows it")->required();
   status->add_flag("-f,--follow", follow, "until it ends");
   status->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
@@ -333,7 +333,7 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
                                                        {"retry", "Queue a failed or cancelled job again"}};
   for (const auto& [verb, help] : verbs) {
     CLI::App* sub = jobs->add_subcommand(verb, help);
-    sub->add_option("id", id)->required();
+    sub->add_option("id", id, "as jobs list shows it")->required();
     sub->callback([&code, &profile, name = std::string(verb)] {
       code = with_master(profile, [&](Http& http) -> Result<int> {
         TRY(const Json job, ask(http, "POST", job_path(id) + "/" + name, Json::object()));
@@ -346,11 +346,11 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
     });
   }
   CLI::App* log = jobs->add_subcommand("logs", "What the job printed");
-  log->add_option("id", id)->required();
-  log->add_flag("-f,--follow", follow);
+  log->add_option("id", id, "as jobs list shows it")->required();
+  log->add_flag("-f,--follow", follow, "until it ends");
   log->callback([&] { code = with_master(profile, [&](Http& http) { return logs(http, id, follow); }); });
   CLI::App* why = jobs->add_subcommand("why", "Why it does not run");
-  why->add_option("id", id)->required();
+  why->add_option("id", id, "as jobs list shows it")->required();
   why->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
       TRY(const Json out, ask(http, "GET", job_path(id) + "/why"));
@@ -370,8 +370,8 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
   });
   CLI::App* files =
       jobs->add_subcommand("artifacts", "List what it produced; --fetch DIR downloads and verifies it");
-  files->add_option("id", id)->required();
-  files->add_option("--fetch", folder)->check(CLI::ExistingDirectory);
+  files->add_option("id", id, "as jobs list shows it")->required();
+  files->add_option("--fetch", folder, "download all of it there")->check(CLI::ExistingDirectory);
   files->callback(
       [&] { code = with_master(profile, [&](Http& http) { return artifacts(http, profile, id, folder); }); });
 }

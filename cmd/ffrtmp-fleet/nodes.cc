@@ -49,7 +49,7 @@ void add_nodes(CLI::App& app, Profile& profile, int& code) {
     code = with_master(profile, [&](Http& http) { return list(http, profile); });
   });
   CLI::App* describe = nodes->add_subcommand("describe", "One node and its jobs");
-  describe->add_option("node", name)->required();
+  describe->add_option("node", name, "name or id")->required();
   describe->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
       TRY(const std::string id, node_id(http, name));
@@ -65,8 +65,8 @@ void add_nodes(CLI::App& app, Profile& profile, int& code) {
                                                        {"revoke", "Its token is good no more"}};
   for (const auto& [verb, help] : verbs) {
     CLI::App* sub = nodes->add_subcommand(verb, help);
-    sub->add_option("node", name)->required();
-    sub->add_option("--reason", reason);
+    sub->add_option("node", name, "name or id")->required();
+    sub->add_option("--reason", reason, "for those who look later");
     sub->callback([&code, &profile, what = std::string(verb)] {
       code = with_master(profile, [&](Http& http) -> Result<int> {
         TRY(const std::string id, node_id(http, name));
@@ -78,7 +78,7 @@ void add_nodes(CLI::App& app, Profile& profile, int& code) {
     });
   }
   CLI::App* remove = nodes->add_subcommand("remove", "Take a node out of the fleet");
-  remove->add_option("node", name)->required();
+  remove->add_option("node", name, "name or id")->required();
   remove->add_flag("--force", force, "its jobs go to others");
   remove->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
@@ -94,10 +94,10 @@ void add_keys(CLI::App& app, Profile& profile, int& code) {
   CLI::App* keys = app.add_subcommand("keys", "API keys")->require_subcommand(1);
   static std::string name, role, tenant, expires, id;
   CLI::App* create = keys->add_subcommand("create", "Make a key; it is shown once");
-  create->add_option("name", name)->required();
+  create->add_option("name", name, "whose key it is")->required();
   create->add_option("--role", role, "admin, submit, worker")->required();
-  create->add_option("--tenant", tenant);
-  create->add_option("--expires", expires, "2026-12-31T00:00:00Z");
+  create->add_option("--tenant", tenant, "the tenant of its jobs");
+  create->add_option("--expires", expires, "not valid from then on: 2026-12-31T00:00:00Z");
   create->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
       Json body{{"name", name}, {"role", role}};
@@ -124,7 +124,7 @@ void add_keys(CLI::App& app, Profile& profile, int& code) {
     });
   });
   CLI::App* revoke = keys->add_subcommand("revoke", "Refuse a key from now on");
-  revoke->add_option("id", id)->required();
+  revoke->add_option("id", id, "as keys list shows it")->required();
   revoke->callback([&] {
     code = with_master(profile, [&](Http& http) -> Result<int> {
       TRY(const Json key, ask(http, "DELETE", "/api/v1/keys/" + encode(id)));

@@ -11,6 +11,7 @@
 #include "agent/fault.h"
 #include "agent/log.h"
 #include "jobs/observe.h"
+#include "media/encoders.h"
 #include "net/digest.h"
 #include "net/server.h"
 #include "sys/clock.h"
@@ -93,6 +94,7 @@ Result<int> Agent::run() {
 }
 
 void Agent::leave(int code) {
+  if (probe_) (void)probe_->signal(SIGTERM);  // it is no workload
   exit_code_ = code;
   loop_->stop();
 }
@@ -161,8 +163,13 @@ void Agent::reload() {
 }
 
 void Agent::probe(bool fresh) {
+  // What runs may have looked already at what has changed since.
+  probe_again_ = probing_ && fresh;
   if (probing_) return;
+  fingerprint_ = encoder_fingerprint();
   auto child = start_probe(wrapper_, options_.state_dir, fresh);
+  if (child)
+    if (auto process = ProcessRef::open(child->pid)) probe_ = std::move(*process);
   auto waits = child ? loop_->on_exit(std::move(*child), [this](int) { probe_done(); })
                      : Status(std::unexpected(child.error()));
   probing_ = waits.has_value();
@@ -172,8 +179,17 @@ void Agent::probe(bool fresh) {
   }
 }
 
+/// Asked with each heartbeat.
+void Agent::probe_on_change() {
+  if (probing_ || encoder_fingerprint() == fingerprint_) return;
+  log(Level::info, "FFmpeg, a driver or a device has changed: looks anew at what this node can do");
+  probe(true);
+}
+
 void Agent::probe_done() {
   probing_ = false;
+  probe_.reset();
+  if (probe_again_) return probe(true);
   if (identity_.registered())
     tell_capabilities();
   else

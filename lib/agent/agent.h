@@ -19,6 +19,7 @@
 #include "agent/state.h"
 #include "agent/yield.h"
 #include "net/pool.h"
+#include "proc/process_ref.h"
 #include "sys/notify.h"
 
 namespace ffrtmp::net {
@@ -65,6 +66,7 @@ class Agent {
   void reload();
   void probe(bool fresh);
   void probe_done();
+  void probe_on_change();
   void shrink_when_quiet();
   void leave(int code);
   void maybe_leave();
@@ -152,7 +154,10 @@ class Agent {
   Backoff carry_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(60)};
   Backoff join_backoff_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0, quiet_timer_ = 0;
-  bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false;
+  bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false,
+       probe_again_ = false;
+  std::string fingerprint_;  ///< what the findings of the last probe depend on
+  std::optional<ProcessRef> probe_;
   bool ever_joined_ = false, leaving_ = false;
 
   std::string session_;

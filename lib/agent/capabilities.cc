@@ -66,7 +66,10 @@ int64_t usable_cpus() {
 
 Result<Child> start_probe(const std::string& wrapper, const std::string& state_dir, bool fresh) {
   TRY(const Fd null, open_at(AT_FDCWD, "/dev/null", O_RDWR));
-  TRY(const Fd out, open_at(AT_FDCWD, state_dir + "/" + kProbe + ".new", O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  // A file of its own: the probe of an agent that was killed may still write to the one before.
+  const std::string path = state_dir + "/" + kProbe + ".new";
+  ::unlink(path.c_str());
+  TRY(const Fd out, open_at(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600));
   std::vector<std::string> argv = {wrapper, "capabilities", "--json"};
   if (fresh) argv.push_back("--fresh");
   return start_child(argv, {null.get(), out.get(), null.get()});

@@ -156,6 +156,7 @@ void Agent::beat() {
   if (beating_ || !identity_.registered()) return;
   beating_ = true;
   yield_to_live();
+  probe_on_change();
   const std::string path = "/nodes/" + identity_.id + "/heartbeat";
   beat_pool_->post([this, path, body = beat_body()] {
     const Reply reply = beat_link_->ask("POST", path, body, {"heartbeat_ms", "commands"}, kBeatTimeout);

@@ -55,11 +55,7 @@ std::vector<std::string> devices_of(std::string_view accel) {
   return out;
 }
 
-namespace {
-
-/// What the findings depend on. FFmpeg's libraries are of one Debian version with the program, so its file
-/// stands for them; drivers come with the kernel, except NVIDIA's.
-std::string fingerprint() {
+std::string encoder_fingerprint() {
   std::vector<std::string> parts;
   struct stat info {};
   const auto program = find_program("ffmpeg", own_environment(), std::nullopt);
@@ -76,6 +72,8 @@ std::string fingerprint() {
     }
   return join(parts, " ");
 }
+
+namespace {
 
 std::string cache_path() {
   const auto absolute = [](const char* value) { return value && value[0] == '/'; };
@@ -251,7 +249,7 @@ EncoderFinding try_encoder(const EncoderSpec& spec, const std::string& device) {
 }
 
 EncoderBook::EncoderBook() {
-  found_.fingerprint = fingerprint();
+  found_.fingerprint = encoder_fingerprint();
   const std::string folder = cache_path();
   if (folder.empty()) return;
   path_ = folder + "/encoders.json";

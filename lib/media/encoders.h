@@ -30,8 +30,7 @@ struct EncoderFinding {
   std::string why;  ///< why not, in FFmpeg's words
 };
 
-/// What there is on this host to encode with. `fingerprint` changes with FFmpeg, the kernel, its drivers and
-/// devices.
+/// What there is on this host to encode with.
 struct Capabilities {
   std::string fingerprint, ffmpeg_version;
   std::vector<EncoderFinding> encoders;
@@ -39,6 +38,11 @@ struct Capabilities {
 
 /// Devices that could carry an acceleration ("/dev/dri/renderD128"); {""} for "none".
 std::vector<std::string> devices_of(std::string_view accel);
+
+/// What findings depend on: another text after a change of FFmpeg, the kernel, its drivers or devices.
+/// FFmpeg's libraries are of one Debian version with the program, so its file stands for them; drivers come
+/// with the kernel, except NVIDIA's. A few system calls.
+std::string encoder_fingerprint();
 
 /// Encodes a few frames of 256x256 (NVENC refuses less) or a moment of tone with it.
 EncoderFinding try_encoder(const EncoderSpec& spec, const std::string& device);

@@ -142,6 +142,28 @@ def test_drain_by_the_master_and_by_signal():
     a.close()
 
 
+def test_another_ffmpeg_is_noticed():
+    tools = scratch("tools")
+
+    def install(text):
+        with open(tools + "/new", "w") as f:
+            f.write("#!/bin/sh\n" + text)
+        os.chmod(tools + "/new", 0o755)
+        os.rename(tools + "/new", tools + "/ffmpeg")
+
+    # One without x264.
+    install(f'case "$*" in *libx264*) echo no such encoder >&2; exit 1 ;; esac\nexec {shutil.which("ffmpeg")} "$@"\n')
+    a = F.agent(env={"PATH": f"{tools}:{os.environ['PATH']}", "XDG_CACHE_HOME": tools + "/cache"}).start()
+    id = eventually(lambda: a.node()["node"], 60)
+    encoders = lambda: F.master.http()("GET", f"/api/v1/nodes/{id}").json["capabilities"]["encoders"]
+    eventually(lambda: encoders(), 60)
+    assert "libx264" not in encoders() and "libmp3lame" in encoders(), encoders()
+    install(f'exec {shutil.which("ffmpeg")} "$@"\n')
+    eventually(lambda: "libx264" in encoders(), 60)
+    a.close()
+    shutil.rmtree(tools)
+
+
 def test_exec_only_where_it_is_allowed():
     a = F.agent().start()
     http = F.master.http()

@@ -49,7 +49,7 @@ class Agent:
         return out + self.args
 
     def start(self, fault=None, wait=True):
-        env = dict(os.environ, FFRTMP_STATE_DIR=self.jobs_dir, XDG_CACHE_HOME="/tmp/ffrtmp-agent-test-cache", **self.extra)
+        env = {**os.environ, "FFRTMP_STATE_DIR": self.jobs_dir, "XDG_CACHE_HOME": "/tmp/ffrtmp-agent-test-cache", **self.extra}
         if fault:
             env["FFRTMP_AGENT_FAULT"] = fault
         # No address of an earlier one.
