@@ -1,11 +1,13 @@
 #include "media/engine.h"
 
 #include <cmath>
+#include <set>
 
 #include "jobs/exit_meaning.h"
 #include "media/info.h"
 #include "media/location.h"
 #include "media/progress.h"
+#include "proc/capture.h"
 #include "sys/text.h"
 #include "sys/units.h"
 
@@ -25,6 +27,7 @@ class Ffmpeg final : public Engine {
     out.insert(out.end(), args.begin(), args.end());
     return out;
   }
+  std::vector<std::string> missing(const std::vector<std::string>&) const override { return {}; }
   std::vector<std::string> input(const std::string& location,
                                  const std::vector<std::string>& before) const override {
     const std::string where = ffmpeg_location(location);
@@ -64,6 +67,25 @@ Result<std::string> kilobits(const std::string& text) {
   return std::to_string(mega ? *number * 1000 : kilo ? *number : *number / 1000);
 }
 
+/// All elements of this host, from gst-inspect-1.0's list: "plugin:  element: what it is". Empty when it
+/// fails.
+std::set<std::string, std::less<>> gst_elements() {
+  std::set<std::string, std::less<>> out;
+  const auto told = capture({"gst-inspect-1.0"}, std::chrono::seconds(60));
+  if (!told || !told->ok()) return out;
+  for (const auto line : lines(told->out)) {
+    const auto fields = split(line, ':');
+    if (fields.size() > 2) out.emplace(trim(fields[1]));
+  }
+  return out;
+}
+
+/// In a pipeline an element stands alone: properties have a "=", caps a "/", references and numbers a ".".
+bool names_element(std::string_view word) {
+  return !word.empty() && word[0] >= 'a' && word[0] <= 'z' &&
+         word.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
+}
+
 class Gstreamer final : public Engine {
  public:
   std::string_view name() const override { return "gstreamer"; }
@@ -73,6 +95,13 @@ class Gstreamer final : public Engine {
     std::vector<std::string> out = {"gst-launch-1.0", "-e", "-q"};
     out.insert(out.end(), args.begin(), args.end());
     return out;
+  }
+  std::vector<std::string> missing(const std::vector<std::string>& args) const override {
+    std::set<std::string> out;
+    const auto here = gst_elements();
+    for (const auto& word : args)
+      if (!here.empty() && names_element(word) && !here.contains(word)) out.insert(word);
+    return {out.begin(), out.end()};
   }
   std::vector<std::string> input(const std::string& location,
                                  const std::vector<std::string>&) const override {
@@ -142,6 +171,7 @@ class Command final : public Engine {
   std::vector<std::string> command(const std::vector<std::string>& args, const std::string&) const override {
     return args;
   }
+  std::vector<std::string> missing(const std::vector<std::string>&) const override { return {}; }
   std::vector<std::string> input(const std::string& location,
                                  const std::vector<std::string>& before) const override {
     std::vector<std::string> out = before;

@@ -65,6 +65,7 @@ class Planner {
     TRY_OK(values());
     TRY_OK(checks());
     for (const auto& spec : type_.steps) TRY_OK(step(spec));
+    TRY_OK(elements());
     for (const auto& spec : type_.verify) TRY_OK(verify(spec));
     TRY_OK(live());
     for (const auto& spec : type_.parameters)
@@ -153,6 +154,22 @@ class Planner {
     for (const auto& capability : type_.capabilities) {
       TRY(const bool there, has_capability(capability));
       if (!there) return bad_input(type_.name + " needs what this host does not have:", capability);
+    }
+    return {};
+  }
+
+  /// Said before anything runs, as of a program: gst-launch would say it in the midst of the job.
+  Status elements() {
+    for (const auto& step : plan_.steps) {
+      const Engine* engine = engine_named(step.engine);
+      std::vector<std::string> words;
+      for (const auto& command : step.commands) words.insert(words.end(), command.begin(), command.end());
+      const auto missing = engine ? engine->missing(words) : std::vector<std::string>();
+      if (!missing.empty())
+        return std::unexpected(
+            Error{type_.name + " needs what GStreamer does not have here:", join(missing, ", "), 0,
+                  "install the plugins (Debian: gstreamer1.0-plugins-base, -good, -bad, -ugly, -libav)",
+                  ExitCode::not_found});
     }
     return {};
   }

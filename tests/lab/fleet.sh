@@ -37,7 +37,7 @@ done
 jobs=()
 submit() { fleet jobs submit "$@" --json >submitted && jobs+=("$(jq -er .id submitted)"); }
 submit transcode media/short.mp4 -o a.mp4 -p preset=ultrafast
-submit transcode media/short.mp4 -o b.mkv -p engine=gstreamer -p height=32
+submit transcode media/short.mp4 -o b.webm -p engine=gstreamer -p codec=vp9
 submit probe media/short.mp4
 submit hash media/short.mp4 -p of=frames
 submit thumbnail media/short.mp4 -p sizes=32
@@ -65,12 +65,13 @@ systemctl --user restart lab-agent-2
 wait_for 120 joined 2
 for i in 1 2 3; do [ -d "/proc/${pids[$i]}" ] || fail "the job of agent $i is gone"; done
 
-ended() { [ "$(fleet jobs status "$1" --json | jq -r .state)" = succeeded ]; }
+ended() { fleet jobs status "$1" --json >status && jq -e '.ended_at' status >/dev/null; }
 for job in "${jobs[@]}" "${long[@]}"; do
     wait_for 400 ended "$job"
+    assert_eq succeeded "$(jq -r .state status)" "$(cat status)"
     assert_eq 1 "$(fleet jobs status "$job" --json | jq .attempt)" "attempts of $job"
 done
 fleet jobs artifacts "${jobs[1]}" >artifacts
-grep -q b.mkv artifacts || fail "$(cat artifacts)"
+grep -q b.webm artifacts || fail "$(cat artifacts)"
 clear() { page "$1" | jq -e '.outbox == 0 and .jobs == []' >/dev/null && [ -z "$(ls "agent-$1/work")" ]; }
 for i in 1 2 3; do wait_for 60 clear $i; done

@@ -23,6 +23,11 @@ assert_lasts 1 "o \"p\" ü.mkv"
 expect 125 ffrtmp job transcode in.mp4 -o no.mp4 -p engine=gstreamer -p codec=h265
 assert_contains "$err" "engine=ffmpeg makes the rest"
 expect 125 ffrtmp job transcode in.mp4 -o no.mp4 -p engine=avisynth
+# Elements that this host does not have are told before anything runs.
+expect 127 env GST_PLUGIN_SYSTEM_PATH_1_0="$PWD/none" GST_REGISTRY="$PWD/registry" ffrtmp job transcode in.mp4 -o no.mp4 -p engine=gstreamer
+assert_contains "$err" x264enc
+assert_contains "$err" gstreamer1.0-plugins
+[ ! -e no.mp4 ] || fail "something was made"
 # Stopped, GStreamer ends its stream; a cut film is no result, and nothing is left.
 expect 0 ffrtmp job transcode in.mp4 -o cut.mp4 -p engine=gstreamer -p preset=veryslow -p height=2160 -d --job-id "$TAG-stop"
 sleep 1
