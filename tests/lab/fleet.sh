@@ -18,6 +18,7 @@ wait_for 60 test -s master/admin.key
 mkdir media
 make_video media/short.mp4 1
 make_video media/long.mp4 20
+ffmpeg -nostdin -v error -i media/short.mp4 -c:v mjpeg media/short.mkv    # the guest's GStreamer has no decoder for MPEG-4
 page() { ffrtmp node --json --address "$(cat "agent-$1/address")"; }
 joined() { [ "$(page "$1" | jq -r '.ready and .master_reached')" = true ]; }
 for i in 1 2 3; do
@@ -37,7 +38,7 @@ done
 jobs=()
 submit() { fleet jobs submit "$@" --json >submitted && jobs+=("$(jq -er .id submitted)"); }
 submit transcode media/short.mp4 -o a.mp4 -p preset=ultrafast
-submit transcode media/short.mp4 -o b.webm -p engine=gstreamer -p codec=vp9
+submit transcode media/short.mkv -o b.webm -p engine=gstreamer -p codec=vp9
 submit probe media/short.mp4
 submit hash media/short.mp4 -p of=frames
 submit thumbnail media/short.mp4 -p sizes=32
