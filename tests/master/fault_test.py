@@ -2,15 +2,16 @@
 """A simulated fleet under faults, and a checker of its history.
 
 Nodes crash, fall silent, return, repeat themselves and speak out of turn; masters are killed with SIGKILL and started again; with
-PostgreSQL two masters serve at once. Every submitted job must end; at most one result of a job may be accepted; what was accepted must
+PostgreSQL two masters serve at once, on two servers of which the first is killed and the second takes its place. Every submitted job must end; at most one result of a job may be accepted; what was accepted must
 be there at the end; a stale fence must never be accepted. The seed is printed.
 
 Usage: fault_test.py sqlite|postgres [--seconds N] [--nodes N] [--masters N] [--seed N]"""
-import argparse, collections, os, random, sys, threading, time
+import argparse, collections, math, os, random, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import contract
 from fleet import *
+from postgres_pair import PostgresPair
 
 CONFIG = """
 [timers]
@@ -188,10 +189,36 @@ class LightNode(threading.Thread):
         h.note(f"result {answer.status}")
 
 
-def chaos(fleet, seconds, rng):
+def fail_over(fleet, rng, pair):
+    """The server that takes writes dies; at times a master dies too before the other has taken over."""
+    pair.kill_first()
+    fleet.history.note("fail-over")
+    fallen = [m for m in fleet.masters if rng.random() < 0.3]
+    for m in fallen:
+        m.kill()
+    time.sleep(rng.uniform(0, 2))
+    pair.promote()
+    for m in fallen:
+        m.start()
+    time.sleep(rng.uniform(0, 1))
+    pair.rejoin()
+
+
+def chaos(fleet, seconds, rng, pair):
     until = time.time() + seconds
+    next_fail_over = time.time() + rng.uniform(2, 5) if pair else math.inf
     while time.time() < until:
         time.sleep(rng.uniform(1.5, 5))
+        if time.time() >= next_fail_over:
+            fail_over(fleet, rng, pair)
+            next_fail_over = time.time() + rng.uniform(4, 15)
+            continue
+        if pair and rng.random() < 0.2:  # no commit is acknowledged meanwhile
+            fleet.history.note("follower away")
+            pair.second.stop()
+            time.sleep(rng.uniform(0, 3))
+            pair.second.start()
+            pair.in_step()
         master = rng.choice(fleet.masters)
         master.kill()
         fleet.history.note("kill -9")
@@ -260,10 +287,11 @@ def main():
     p.add_argument("--seed", type=int, default=random.randrange(10**6))
     p.add_argument("--jobs", type=int, default=0)
     args = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     count = args.masters or (2 if args.backend == "postgres" else 1)
     print(f"# {args.backend}, {count} masters, {args.nodes} nodes, {args.seconds} s, seed {args.seed}", flush=True)
     folder = scratch("fault")
-    postgres = Postgres(folder + "/pg") if args.backend == "postgres" else None
+    postgres = PostgresPair(folder + "/pg") if args.backend == "postgres" else None
     db = postgres.database() if postgres else None
     state = folder + "/shared"
     masters = []
@@ -280,7 +308,7 @@ def main():
         submitters = [threading.Thread(target=submitter, args=(fleet, i, total // 2), daemon=True) for i in range(2)]
         for t in nodes + submitters:
             t.start()
-        chaos(fleet, args.seconds, rng)
+        chaos(fleet, args.seconds, rng, postgres)
         for t in submitters:
             t.join(120)
         fleet.calm = True
@@ -308,6 +336,8 @@ def main():
             wrong.append(f"{fleet.history.counts['500']} answers of 500: what was it? " + masters[0].errors()[-500:])
         for line in wrong[:20]:
             print("violation: " + line)
+        if postgres and not fleet.history.counts["fail-over"]:
+            wrong.append("the run was too short for a fail-over")
         ok = not wrong and len(fleet.history.submitted) >= total // 2 * 2
         print(f"# {len(fleet.history.submitted)} jobs, {dict(fleet.history.counts)}", flush=True)
     finally:
