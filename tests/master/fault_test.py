@@ -2,8 +2,9 @@
 """A simulated fleet under faults, and a checker of its history.
 
 Nodes crash, fall silent, return, repeat themselves and speak out of turn; masters are killed with SIGKILL and started again; with
-PostgreSQL two masters serve at once, on two servers of which the first is killed and the second takes its place. Every submitted job must end; at most one result of a job may be accepted; what was accepted must
-be there at the end; a stale fence must never be accepted; jobs must begin in the order of their queues and priorities. The seed is printed.
+PostgreSQL two masters serve at once, on two servers of which the first is killed and the second takes its place. Every submitted job must
+end; at most one result of a job may be accepted; what was accepted must be there at the end; a stale fence must never be accepted; jobs
+must begin in the order of their queues and priorities. The seed is printed.
 
 Usage: fault_test.py sqlite|postgres [--seconds N] [--nodes N] [--masters N] [--seed N]"""
 import argparse, collections, datetime, math, os, random, sys, threading, time

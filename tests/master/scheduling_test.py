@@ -125,7 +125,7 @@ def test_move_changes_the_order():
     assert node().take()["job"] == b
 
 
-def test_tenants_share_and_are_limited():
+def test_tenants_share_are_limited_and_see_their_own_D4():
     small, heavy = the.master.http(key("submit", "small")), the.master.http(key("submit", "heavy"))
     ids = submit(small, count=5)
     n = node()
