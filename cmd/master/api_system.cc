@@ -93,9 +93,10 @@ Answer metrics(std::shared_ptr<Call> call) {
     gauge("nodes", "{state=\"online\"}", online);
     gauge("nodes", "{state=\"offline\"}", nodes - online);
   }
+  const net::Server* server = app.server;
   const std::pair<const char*, int64_t> gauges[] = {
       {"parked_polls", static_cast<int64_t>(app.board.waiting())},
-      {"connections", app.server == nullptr ? 0 : static_cast<int64_t>(app.server->connections())},
+      {"connections", server == nullptr ? 0 : static_cast<int64_t>(server->connections())},
       {"event_followers", static_cast<int64_t>(EventFeed::of(app).followers())},
       {"leader", app.db->leading() ? 1 : 0},
       {"resident_memory_bytes", resident_bytes()},

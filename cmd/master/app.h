@@ -54,7 +54,7 @@ struct App {
   Metrics metrics;
   EventBell bell;
   net::Pool wakes{4};
-  net::Server* server = nullptr;
+  std::atomic<net::Server*> server = nullptr;  ///< there once it listens
   std::atomic<bool> draining = false;
   std::atomic<int64_t> nodes_online = 0;
   std::atomic<int64_t> connections_per_key = 0;  ///< 0: no limit

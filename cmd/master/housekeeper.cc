@@ -29,27 +29,30 @@ Housekeeper::~Housekeeper() {
 
 void Housekeeper::nudge() {
   const std::lock_guard lock(mutex_);
-  if (nudged_ || busy_) return;  // awake within a second anyway
+  if (nudged_) return;
   nudged_ = true;
-  wake_.notify_one();
+  if (!busy_) wake_.notify_one();  // else awake within a second anyway
 }
 
 void Housekeeper::loop() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    // What comes while it looks may be what it has not seen: it counts for the next look.
+    nudged_ = false;
+    const bool was_busy = busy_;
     lock.unlock();
-    step();
+    const bool busy = step(was_busy);
     lock.lock();
+    busy_ = busy;
     int64_t sleep = busy_ ? 1000 : 60'000;
     // Several masters: other ones' jobs are heard of by notification, and by this look behind it.
     if (app_.db->dialect() == store::Dialect::postgres) sleep = std::min<int64_t>(sleep, 1000);
     if (next_ready_ != 0) sleep = std::clamp<int64_t>(next_ready_ - app_.db->now_estimate(), 10, sleep);
-    wake_.wait_for(lock, std::chrono::milliseconds(sleep), [&] { return stopping_ || nudged_; });
-    nudged_ = false;
+    wake_.wait_for(lock, std::chrono::milliseconds(sleep), [&] { return stopping_ || (nudged_ && !busy_); });
   }
 }
 
-void Housekeeper::step() {
+bool Housekeeper::step(bool was_busy) {
   const int64_t now = monotonic_ms();
   const bool leading = app_.db->leading();
   int64_t grace = 0;
@@ -59,7 +62,7 @@ void Housekeeper::step() {
   }
   // After a start, a change of leader, an outage of the database or a sleep of this host, nobody is declared
   // dead before having had the time to speak.
-  const bool gap = last_step_ != 0 && busy_ && now - last_step_ > kGapMs;
+  const bool gap = last_step_ != 0 && was_busy && now - last_step_ > kGapMs;
   if (last_step_ == 0 || gap || (leading && !was_leading_))
     judge_from_ = now + (grace != 0 ? grace : app_.lease_ms());
   was_leading_ = leading;
@@ -72,13 +75,11 @@ void Housekeeper::step() {
   if (!known) {
     // The database is away: time that passes now is nobody's fault.
     judge_from_ = now + (grace != 0 ? grace : app_.lease_ms()) + kGapMs;
-    busy_ = true;
     last_step_ = now;
-    return;
+    return true;
   }
   app_.board.set_running(flight.by_tenant);
   app_.nodes_online = flight.nodes_online;
-  busy_ = flight.jobs > 0 || flight.nodes_online > 0 || flight.deadlines > 0;
   if (leading) sweep();
   if (app_.db->dialect() == store::Dialect::postgres && now >= refresh_at_) {
     (void)app_.read([&](store::Tx& tx) { return store::refresh_board(tx, app_.board); });
@@ -87,6 +88,7 @@ void Housekeeper::step() {
   next_ready_ = app_.board.tick(app_.db->now_estimate());
   if (leading && now >= clean_at_) clean();
   last_step_ = monotonic_ms();
+  return flight.jobs > 0 || flight.nodes_online > 0 || flight.deadlines > 0;
 }
 
 void Housekeeper::sweep() {

@@ -21,14 +21,15 @@ class Housekeeper {
 
  private:
   void loop();
-  void step();
+  /// Looks once; gives whether something is in flight.
+  bool step(bool was_busy);
   void sweep();
   void clean();
   App& app_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false, nudged_ = false;
-  bool busy_ = true;  ///< something is in flight: look every second
+  bool busy_ = true;  ///< something is in flight: look every second; under the mutex
   bool was_leading_ = false;
   int64_t judge_from_ = 0;  ///< no node is given up before this moment (monotonic ms)
   int64_t last_step_ = 0, clean_at_ = 0, clean_cursor_ = 0, refresh_at_ = 0;

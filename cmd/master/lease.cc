@@ -12,7 +12,7 @@ struct Waiting {
   store::Claim claim;
   int64_t deadline = 0;
   std::mutex mutex;
-  bool trying = false, again = false, expired = false, done = false;
+  bool trying = true, again = false, expired = false, done = false;
   uint64_t board_ticket = 0, timer = 0;
 };
 
@@ -65,21 +65,36 @@ void wake(const std::shared_ptr<Waiting>& waiting) {
 
 void settle(const std::shared_ptr<Waiting>& waiting, net::Response answer) {
   App& app = waiting->call->app;
+  uint64_t timer = 0, board_ticket = 0;
   {
     const std::lock_guard lock(waiting->mutex);
     if (waiting->done) return;
     waiting->done = true;
+    timer = waiting->timer;
+    board_ticket = waiting->board_ticket;
   }
-  app.parking.cancel(waiting->timer);
-  app.board.leave(waiting->board_ticket);
+  app.parking.cancel(timer);
+  app.board.leave(board_ticket);
   finish(waiting->call, std::move(answer));
 }
+
+net::Response nothing(const Waiting& waiting) { return grants_response({}, waiting.claim.periods.offer); }
+
+/// Whoever has gone is granted nothing: it would wait for nobody until the offer has run out.
+void leave(const std::shared_ptr<Waiting>& waiting) {
+  net::Response answer = nothing(*waiting);
+  answer.close = true;
+  settle(waiting, std::move(answer));
+}
+
+/// The board wakes no more nodes than it has jobs: who was woken and asks for nothing wakes another one.
+void pass_on(App& app) { app.board.tick(app.db->now_estimate()); }
 
 void attempt(const std::shared_ptr<Waiting>& waiting) {
   App& app = waiting->call->app;
   {
     const std::lock_guard lock(waiting->mutex);
-    if (waiting->done) return;
+    if (waiting->done) return pass_on(app);
     if (waiting->trying) {
       waiting->again = true;
       return;
@@ -87,6 +102,10 @@ void attempt(const std::shared_ptr<Waiting>& waiting) {
     waiting->trying = true;
   }
   for (;;) {
+    if (waiting->call->exchange->gone()) {
+      leave(waiting);
+      return pass_on(app);
+    }
     const int64_t news = app.board.news();
     store::Claimed claimed;
     net::Response answer;
@@ -94,11 +113,11 @@ void attempt(const std::shared_ptr<Waiting>& waiting) {
     bool over = false;
     {
       const std::lock_guard lock(waiting->mutex);
-      if (waiting->again) {
+      over = waiting->expired || app.draining || monotonic_ms() >= waiting->deadline;
+      if (!over && waiting->again) {
         waiting->again = false;
         continue;
       }
-      over = waiting->expired || app.draining || monotonic_ms() >= waiting->deadline;
       if (!over) {
         waiting->trying = false;
         waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
@@ -116,7 +135,7 @@ void expire(const std::shared_ptr<Waiting>& waiting) {
     waiting->expired = true;
     if (waiting->trying) return;  // it looks at the flag when it is done
   }
-  settle(waiting, grants_response({}, waiting->claim.periods.offer));
+  settle(waiting, nothing(*waiting));
 }
 
 /// The parked poll of each node. A node has one: an older one is of an agent that is gone, or of a connection
@@ -144,20 +163,27 @@ Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wai
   waiting->deadline = monotonic_ms() + wait_ms;
   App& app = call->app;
   take_the_place(waiting);
-  // Most polls of a busy fleet are answered at once; only those that are not pay for a timer.
+  // Most polls of a busy fleet are answered at once; only those that are not pay for a timer and a watch.
   store::Claimed claimed;
   net::Response answer;
   const int64_t news = app.board.news();
-  if (ask(waiting, claimed, answer) || wait_ms == 0 || app.draining) return answer;
-  // Parked: what was read of the request is not needed any more.
-  call->request.body = std::string();
-  call->request.headers = net::Pairs();
-  waiting->timer = app.parking.at(
-      waiting->deadline, [waiting] { waiting->call->app.wakes.post([waiting] { expire(waiting); }); });
-  const std::lock_guard lock(waiting->mutex);
-  if (!waiting->done)
+  const bool answered = ask(waiting, claimed, answer);
+  {
+    const std::lock_guard lock(waiting->mutex);
+    if (answered || wait_ms == 0 || app.draining || waiting->expired) {
+      waiting->done = true;
+      return answer;
+    }
+    waiting->trying = false;
+    // Parked: what was read of the request is not needed any more.
+    call->request.body = std::string();
+    call->request.headers = net::Pairs();
+    waiting->timer = app.parking.at(
+        waiting->deadline, [waiting] { waiting->call->app.wakes.post([waiting] { expire(waiting); }); });
     waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
                                            [waiting] { wake(waiting); });
+  }
+  call->exchange->on_gone([waiting] { waiting->call->app.wakes.post([waiting] { leave(waiting); }); });
   return std::nullopt;
 }
 

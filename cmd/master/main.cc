@@ -108,7 +108,7 @@ void reload(App& app) {
   }
   if (done && !app.options.insecure_http) {
     const auto tls = load_tls(app.options);
-    done = tls ? app.server->reload_certificate(tls->certificate, tls->key)
+    done = tls ? app.server.load()->reload_certificate(tls->certificate, tls->key)
                : Status(std::unexpected(tls.error()));
   }
   if (done)
@@ -121,9 +121,9 @@ void reload(App& app) {
 /// Nobody new is let in, parked polls are answered, what is under way may finish.
 void drain(App& app, EventFeed& feed) {
   ::sd_notify(0, "STOPPING=1\nSTATUS=draining");
-  log(Level::info, "draining", {{"open", std::to_string(app.server->open_requests())}});
+  log(Level::info, "draining", {{"open", std::to_string(app.server.load()->open_requests())}});
   app.draining = true;
-  app.server->quiesce();
+  app.server.load()->quiesce();
   feed.close();
   const int64_t until = monotonic_ms() + app.options.drain_seconds * 1000;
   // systemd's own patience may be shorter than what the operator asked of us.
@@ -134,7 +134,7 @@ void drain(App& app, EventFeed& feed) {
     app.board.wake_all();
     ::usleep(20'000);
     // Who was let in a moment ago and is still shaking hands has not been refused: they too get their answer.
-  } while (app.server->busy_connections() > 0 && monotonic_ms() < until);
+  } while (app.server.load()->busy_connections() > 0 && monotonic_ms() < until);
 }
 
 /// Tells systemd that the master works, which is for the database to say: one that is away is no reason to be

@@ -62,6 +62,11 @@ class Exchange {
   /// The connection is `owner`'s from now on, until it ends. False when that one has `most` others already
   /// (0: no limit): refuse, and close it. Only before `respond`.
   virtual bool claim_connection(const std::string& owner, size_t most) = 0;
+  /// Runs `action` once when the client hangs up before `respond`, on a thread of the server's: keep it
+  /// short. For requests that wait long, and only once they do.
+  virtual void on_gone(std::function<void()> action) = 0;
+  /// Whether the client has hung up. False once `respond` was called.
+  virtual bool gone() = 0;
   /// Once. Later calls are ignored.
   virtual void respond(Response response) = 0;
 };

@@ -16,6 +16,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "net/hangup.h"
 #include "net/pool.h"
 #include "net/tls_identity.h"
 #include "sys/clock.h"
@@ -111,6 +112,8 @@ class ExchangeImpl final : public Exchange {
   ExchangeImpl(HttpServer* server, MHD_Connection* connection) : server_(server), connection_(connection) {}
   void respond(Response response) override;
   bool claim_connection(const std::string& owner, size_t most) override;
+  void on_gone(std::function<void()> action) override;
+  bool gone() override;
 
   enum class Step { headers, handling, answered };
   std::atomic<Step> step = Step::headers;
@@ -125,6 +128,7 @@ class ExchangeImpl final : public Exchange {
   HttpServer* server_;
   MHD_Connection* connection_;
   std::mutex once_;
+  uint64_t hangup_ = 0;  ///< ticket of the watch; under `once_`
   friend class HttpServer;
 };
 
@@ -140,6 +144,7 @@ class HttpServer final : public Server {
     }
     reaper_wake_.notify_all();
     if (reaper_.joinable()) reaper_.join();
+    hangups_.stop();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
     pool_.reset();
     if (g_identity == &identity_) g_identity = nullptr;
@@ -173,6 +178,7 @@ class HttpServer final : public Server {
       if (!options_.client_ca.empty()) add(MHD_OPTION_HTTPS_MEM_TRUST, 0, options_.client_ca.c_str());
     }
     extra.push_back({MHD_OPTION_END, 0, nullptr});
+    TRY_OK(hangups_.start());
     pool_ = std::make_unique<Pool>(options_.worker_threads);
     daemon_ = MHD_start_daemon(
         flags, 0, nullptr, nullptr, &HttpServer::on_access, this, MHD_OPTION_EXTERNAL_LOGGER,
@@ -512,6 +518,7 @@ class HttpServer final : public Server {
   ServerOptions options_;
   Handler handler_;
   TlsIdentity identity_;
+  HangupWatch hangups_;
   std::unique_ptr<Pool> pool_;
   MHD_Daemon* daemon_ = nullptr;
   int fd_ = -1;
@@ -531,9 +538,23 @@ bool ExchangeImpl::claim_connection(const std::string& owner, size_t most) {
   return watched == nullptr || server_->claim(*watched, owner, most);
 }
 
+// libmicrohttpd does not look at a connection that is suspended, and does not close it either: until the
+// answer resumes it, the descriptor is the client's.
+void ExchangeImpl::on_gone(std::function<void()> action) {
+  const std::lock_guard lock(once_);
+  if (step == Step::handling && hangup_ == 0 && watched != nullptr)
+    hangup_ = server_->hangups_.add(watched->fd, std::move(action));
+}
+
+bool ExchangeImpl::gone() {
+  const std::lock_guard lock(once_);
+  return step == Step::handling && watched != nullptr && HangupWatch::gone(watched->fd);
+}
+
 void ExchangeImpl::respond(Response answer) {
   const std::lock_guard lock(once_);
   if (step != Step::handling) return;
+  if (hangup_ != 0) server_->hangups_.remove(watched->fd, hangup_);
   response = std::make_unique<Response>(std::move(answer));
   step = Step::answered;
   // The connection stays until it is resumed, and must not be touched afterwards.

@@ -51,6 +51,11 @@ bool worth_retrying(const std::string& failure_class) {
          failure_class != "deadline";
 }
 
+bool speaks_against_node(const std::string& failure_class) {
+  return failure_class == "node" || failure_class == "network" || failure_class == "stall" ||
+         failure_class == "unknown";
+}
+
 bool listed(const std::string& list, const std::string& word) {
   return list.find("|" + word + "|") != std::string::npos;
 }

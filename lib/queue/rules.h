@@ -46,6 +46,10 @@ Due due(const std::string& job_state, const Timers& timers, int64_t now);
 bool worth_retrying(const std::string& failure_class);
 const std::vector<std::string>& failure_classes();
 
+/// Failure classes that speak against the node: the others are the job's own (its input, its parameters, its
+/// limits), or the honest word of a node that it lacks something, of which others may have more.
+bool speaks_against_node(const std::string& failure_class);
+
 /// Lists kept in one text column: "|a|b|".
 bool listed(const std::string& list, const std::string& word);
 std::string with(const std::string& list, const std::string& word);

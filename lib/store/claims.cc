@@ -83,11 +83,14 @@ Result<std::vector<Grant>> repeat(Tx& tx, const std::string& node, const std::st
   return out;
 }
 
+/// A node on which an attempt failed leaves the next one to others, for as long as an offer stands. Whom
+/// nobody else took by then it may have again: it may be the only one that can.
 constexpr const char* kTakeSql =
     "SELECT seq, id, attempt, spec, ready_at, queue, priority FROM jobs WHERE class_id = ?1 AND state = "
     "'queued' AND hold = "
     "'' AND "
-    "waiting = 0 AND ready_at <= ?2 AND avoid NOT LIKE ?3 ORDER BY ready_at, seq LIMIT ?4 {SKIP}";
+    "waiting = 0 AND ready_at <= ?2 AND (avoid NOT LIKE ?3 OR ready_at <= ?5) ORDER BY ready_at, seq "
+    "LIMIT ?4 {SKIP}";
 constexpr const char* kNextSql =
     "SELECT ready_at FROM jobs WHERE class_id = ?1 AND state = 'queued' AND hold = '' AND waiting = 0 "
     "ORDER BY ready_at, seq LIMIT 1";
@@ -96,7 +99,8 @@ constexpr const char* kNextSql =
 Result<int64_t> take_from(Tx& tx, queue::Board& board, const Claim& in,
                           const queue::Board::Candidate& candidate, int64_t most, std::vector<Grant>& grants,
                           std::string& remembered) {
-  TRY(const Rows rows, tx.run(kTakeSql, {candidate.id, tx.now(), "%|" + in.node + "|%", most}));
+  TRY(const Rows rows,
+      tx.run(kTakeSql, {candidate.id, tx.now(), "%|" + in.node + "|%", most, tx.now() - in.periods.offer}));
   for (const Row& row : rows) TRY_OK(offer(tx, in, row, grants, remembered, candidate.tenant));
   const auto taken = static_cast<int64_t>(rows.size());
   if (taken > 0) {
@@ -306,7 +310,8 @@ Result<std::string> missing_artifact(Tx& tx, const Job& job, const ResultIn& in)
   return std::string();
 }
 
-/// A node on which different jobs fail one after the other is taken out, with the evidence.
+/// A node on which different jobs fail one after the other, by no fault of their own, is taken out, with the
+/// evidence.
 Status count_sickness(Tx& tx, const std::string& node, const Job& job, bool failed) {
   if (!failed)
     return tx.later("UPDATE nodes SET recent_failures = '' WHERE id = ?1 AND recent_failures <> ''", {node});
@@ -398,10 +403,9 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
   } else if (in.outcome == "cancelled" || job.cancel != 0) {
     TRY_OK(finish(tx, board, job, "cancelled", in.reason.empty() ? "cancelled" : in.reason, in.document));
   } else {
-    const bool of_the_node = queue::worth_retrying(in.failure_class);
     TRY_OK(fail_attempt(tx, board, periods, job, in.failure_class, in.reason.empty() ? "failed" : in.reason,
                         in.document));
-    if (of_the_node) TRY_OK(count_sickness(tx, node, job, true));
+    if (queue::speaks_against_node(in.failure_class)) TRY_OK(count_sickness(tx, node, job, true));
   }
   out.state = job.state;
   return out;

@@ -2,15 +2,17 @@
 """A simulated fleet under faults, and a checker of its history.
 
 Nodes crash, fall silent, return, repeat themselves and speak out of turn; masters are killed with SIGKILL and started again; with
-PostgreSQL two masters serve at once. Every submitted job must end; at most one result of a job may be accepted; what was accepted must
-be there at the end; a stale fence must never be accepted. The seed is printed.
+PostgreSQL two masters serve at once, on two servers of which the first is killed and the second takes its place. Every submitted job must
+end; at most one result of a job may be accepted; what was accepted must be there at the end; a stale fence must never be accepted; jobs
+must begin in the order of their queues and priorities. The seed is printed.
 
 Usage: fault_test.py sqlite|postgres [--seconds N] [--nodes N] [--masters N] [--seed N]"""
-import argparse, collections, os, random, sys, threading, time
+import argparse, collections, datetime, math, os, random, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import contract
 from fleet import *
+from postgres_pair import PostgresPair
 
 CONFIG = """
 [timers]
@@ -26,10 +28,14 @@ worker_threads = 16
 """
 
 
+BACKLOG = 200
+TOLERANCE = 1  # seconds: nodes ask at the same time, of two masters
+
+
 class History:
     def __init__(self):
         self.lock = threading.Lock()
-        self.submitted, self.accepted, self.starts, self.counts = {}, [], [], collections.Counter()
+        self.submitted, self.accepted, self.counts = {}, [], collections.Counter()
 
     def note(self, what):
         with self.lock:
@@ -63,11 +69,23 @@ def call(fleet, rng, token, method, path, body, headers=None, tries=1, timeout=1
     return None
 
 
+def some_job(rng):
+    return {"type": "t", "max_attempts": 100, "queue": rng.choice(["live", "default", "batch"]), "priority": rng.choice(["high", "medium", "low"])}
+
+
+def submit_backlog(fleet, count):
+    """Before anybody asks for work, so that there is an order to keep."""
+    rng = random.Random(f"{fleet.seed}-backlog")
+    answer = fleet.masters[0].http()("POST", "/api/v1/jobs", {"jobs": [some_job(rng) for _ in range(count)]})
+    assert answer.status == 201, answer
+    fleet.history.submitted.update((id, f"backlog-{i}") for i, id in enumerate(answer.json["ids"]))
+
+
 def submitter(fleet, index, total):
     rng = random.Random(f"{fleet.seed}-s{index}")
     for made in range(total):
         token = f"{fleet.seed}-{index}-{made}"
-        body = {"type": "t", "max_attempts": 100, "queue": rng.choice(["live", "default", "batch"]), "priority": rng.choice(["high", "medium", "low"])}
+        body = some_job(rng)
         if rng.random() < 0.2:
             body["offline"] = {"on_return": "stop"}
         # An unanswered submission is repeated until it is answered: the key makes it one job.
@@ -188,10 +206,36 @@ class LightNode(threading.Thread):
         h.note(f"result {answer.status}")
 
 
-def chaos(fleet, seconds, rng):
+def fail_over(fleet, rng, pair):
+    """The server that takes writes dies; at times a master dies too before the other has taken over."""
+    pair.kill_first()
+    fleet.history.note("fail-over")
+    fallen = [m for m in fleet.masters if rng.random() < 0.3]
+    for m in fallen:
+        m.kill()
+    time.sleep(rng.uniform(0, 2))
+    pair.promote()
+    for m in fallen:
+        m.start()
+    time.sleep(rng.uniform(0, 1))
+    pair.rejoin()
+
+
+def chaos(fleet, seconds, rng, pair):
     until = time.time() + seconds
+    next_fail_over = time.time() + rng.uniform(2, 5) if pair else math.inf
     while time.time() < until:
         time.sleep(rng.uniform(1.5, 5))
+        if time.time() >= next_fail_over:
+            fail_over(fleet, rng, pair)
+            next_fail_over = time.time() + rng.uniform(4, 15)
+            continue
+        if pair and rng.random() < 0.2:  # no commit is acknowledged meanwhile
+            fleet.history.note("follower away")
+            pair.second.stop()
+            time.sleep(rng.uniform(0, 3))
+            pair.second.start()
+            pair.in_step()
         master = rng.choice(fleet.masters)
         master.kill()
         fleet.history.note("kill -9")
@@ -251,6 +295,35 @@ def check(fleet, master):
     return wrong
 
 
+def all_events(client):
+    out, cursor = [], "0-0"
+    while True:
+        page = client("GET", f"/api/v1/events?after={cursor}&limit=1000").json
+        out += page["events"]
+        if not page["events"]:
+            return out
+        cursor = page["next"]
+
+
+def check_order(fleet, master):
+    """A job is overtaken by one of a lower level that was offered for the first time while it waited: for longer than TOLERANCE before, and
+    for longer than that afterwards."""
+    jobs, events = all_jobs(master), all_events(master.http())
+    when = lambda e: datetime.datetime.fromisoformat(e["at"]).timestamp()
+    level = lambda id: (("batch", "default", "live").index(jobs[id]["queue"]), ("low", "medium", "high").index(jobs[id]["priority"]))
+    ready, offered = {}, {}
+    for e in events:
+        if e["kind"] in ("job.submitted", "job.offered"):
+            (ready if e["kind"] == "job.submitted" else offered).setdefault(e["data"]["job"], when(e))
+    waits = [(ready[id], offered[id], level(id)) for id in offered]
+    pairs = [(a, b) for a in waits for b in waits if a[2] > b[2] and a[0] + TOLERANCE < b[1] and a[0] + TOLERANCE < a[1]]
+    overtaken = [(a, b) for a, b in pairs if b[1] + TOLERANCE < a[1]]
+    print(f"# order: {len(pairs)} pairs of jobs waited together, {len(overtaken)} in the wrong order", flush=True)
+    if not pairs:
+        return ["nothing waited: no order was seen"]
+    return [f"{len(overtaken)} of {len(pairs)} jobs were overtaken"] if len(overtaken) > len(pairs) // 100 else []
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("backend", choices=["sqlite", "postgres"])
@@ -260,10 +333,11 @@ def main():
     p.add_argument("--seed", type=int, default=random.randrange(10**6))
     p.add_argument("--jobs", type=int, default=0)
     args = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing is left running
     count = args.masters or (2 if args.backend == "postgres" else 1)
     print(f"# {args.backend}, {count} masters, {args.nodes} nodes, {args.seconds} s, seed {args.seed}", flush=True)
     folder = scratch("fault")
-    postgres = Postgres(folder + "/pg") if args.backend == "postgres" else None
+    postgres = PostgresPair(folder + "/pg") if args.backend == "postgres" else None
     db = postgres.database() if postgres else None
     state = folder + "/shared"
     masters = []
@@ -276,11 +350,12 @@ def main():
     total = args.jobs or int(args.seconds * 12)
     ok = False
     try:
+        submit_backlog(fleet, BACKLOG)
         nodes = [LightNode(fleet, i) for i in range(args.nodes)]
         submitters = [threading.Thread(target=submitter, args=(fleet, i, total // 2), daemon=True) for i in range(2)]
         for t in nodes + submitters:
             t.start()
-        chaos(fleet, args.seconds, rng)
+        chaos(fleet, args.seconds, rng, postgres)
         for t in submitters:
             t.join(120)
         fleet.calm = True
@@ -303,12 +378,14 @@ def main():
         for m in masters:
             m.kill()
         masters[0].start()
-        wrong = check(fleet, masters[0]) + contract.of(masters[0].http().document).violations
+        wrong = check(fleet, masters[0]) + check_order(fleet, masters[0]) + contract.of(masters[0].http().document).violations
         if fleet.history.counts["500"]:
             wrong.append(f"{fleet.history.counts['500']} answers of 500: what was it? " + masters[0].errors()[-500:])
         for line in wrong[:20]:
             print("violation: " + line)
-        ok = not wrong and len(fleet.history.submitted) >= total // 2 * 2
+        if postgres and not fleet.history.counts["fail-over"]:
+            wrong.append("the run was too short for a fail-over")
+        ok = not wrong and len(fleet.history.submitted) >= BACKLOG + total // 2 * 2
         print(f"# {len(fleet.history.submitted)} jobs, {dict(fleet.history.counts)}", flush=True)
     finally:
         for m in masters:

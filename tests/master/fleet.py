@@ -191,7 +191,8 @@ class Node:
 
 class Postgres:
     """A private cluster on a unix socket and a loopback port, as an unprivileged user; ended by `stop`."""
-    def __init__(self, folder):
+    def __init__(self, folder, follows=None):
+        """Empty, or a copy of the server `follows` that goes on following it."""
         self.bin = sorted(p for p in (os.path.join("/usr/lib/postgresql", v, "bin") for v in os.listdir("/usr/lib/postgresql"))
                           if os.path.exists(p + "/initdb"))[-1]
         self.folder = folder
@@ -202,7 +203,10 @@ class Postgres:
             entry = pwd.getpwnam(self.user)
             os.chown(folder, entry.pw_uid, entry.pw_gid)
         self.data = folder + "/data"
-        self.run([self.bin + "/initdb", "-D", self.data, "-U", "ffrtmp", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"])
+        if follows:
+            self.run([self.bin + "/pg_basebackup", "-D", self.data, "-d", follows.url("postgres"), "-R", "-c", "fast", "--no-sync"])
+        else:
+            self.run([self.bin + "/initdb", "-D", self.data, "-U", "ffrtmp", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C", "--data-checksums"])
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
@@ -212,7 +216,10 @@ class Postgres:
     def run(self, argv):
         if self.user:
             argv = ["runuser", "-u", self.user, "--"] + argv
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        said = self.folder + "/said"
+        with open(said, "ab") as out:
+            if subprocess.run(argv, stdout=out, stderr=out, cwd="/").returncode != 0:
+                raise RuntimeError(f"{argv} failed:\n" + open(said).read()[-2000:])
 
     def start(self):
         self.run([self.bin + "/pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.folder + "/log", "-o",
@@ -221,9 +228,12 @@ class Postgres:
     def stop(self, mode="immediate"):
         self.run([self.bin + "/pg_ctl", "-D", self.data, "-w", "-m", mode, "stop"])
 
+    def leader(self):
+        return int(open(self.data + "/postmaster.pid").readline())
+
     def processes(self):
         """The server and everybody it has forked."""
-        leader = int(open(self.data + "/postmaster.pid").readline())
+        leader = self.leader()
         children = open(f"/proc/{leader}/task/{leader}/children").read().split()
         return [leader] + [int(pid) for pid in children]
 
@@ -231,7 +241,13 @@ class Postgres:
         self.count += 1
         name = f"q{self.count}"
         subprocess.run([self.bin + "/createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ffrtmp", name], check=True)
+        return self.url(name)
+
+    def url(self, name):
         return f"postgres://ffrtmp@127.0.0.1:{self.port}/{name}"
+
+    def ask(self, sql):
+        return subprocess.run([self.bin + "/psql", "-d", self.url("postgres"), "-Atqc", sql], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def scratch(prefix):

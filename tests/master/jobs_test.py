@@ -4,7 +4,7 @@ import hashlib, os, threading, time
 from context import *
 
 
-def test_a_job_runs_from_submit_to_result():
+def test_a_job_runs_from_submit_to_result_D4():
     n, id = node(), submit(params={"crf": 23})
     g = n.take()
     assert g["job"] == id and g["spec"]["params"] == {"crf": 23}

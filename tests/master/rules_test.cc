@@ -24,6 +24,16 @@ TEST_CASE("a fence takes what is current, adopts what was lost, and refuses the 
   CHECK(receive({"running", 2, "", ""}, "n1", 9, true) == Reception::stale);
 }
 
+TEST_CASE("what a node fails by its own fault speaks against it, and its refusals do not") {
+  for (const char* one : {"node", "network", "stall", "unknown"})
+    CHECK_MESSAGE(speaks_against_node(one), one);
+  for (const char* one : {"capability", "resource", "input", "parameters"})
+    CHECK_MESSAGE(!speaks_against_node(one), one);
+  // Another node would cure it: that is what speaks against this one.
+  for (const auto& one : failure_classes())
+    CHECK_MESSAGE((!speaks_against_node(one) || worth_retrying(one)), one);
+}
+
 TEST_CASE("backoff doubles, is capped, and keeps at least half") {
   const Backoff backoff{1000, 8000};
   CHECK(backoff_ms(backoff, 1, 0) == 500);

@@ -1,5 +1,5 @@
 """Who gets which job, and when: matching, order, shares, limits, and nodes that are sick, gone or going."""
-import os, threading, time
+import os, socket, ssl, struct, threading, time
 
 from context import *
 
@@ -53,13 +53,45 @@ def test_sick_nodes_are_cordoned_with_the_evidence():
     n = node()
     ids = [submit(max_attempts=1) for _ in range(3)]
     for _ in ids:
-        n.result(n.take(), "failed", **{"class": "resource"})
+        n.result(n.take(), "failed", **{"class": "node"})
     told = the.master.http()("GET", f"/api/v1/nodes/{n.id}").json
     assert told["cordoned"] and all(i in told["note"] for i in ids), told
     submit()
     assert n.lease() == []
     the.master.http()("POST", f"/api/v1/nodes/{n.id}/uncordon", {})
     assert len(n.lease()) == 1
+
+
+def test_refusals_and_failures_of_jobs_cordon_nobody_and_end():
+    nodes, classes = [node() for _ in range(2)], ("capability", "resource", "input", "parameters", "deadline")
+    ids = {submit(max_attempts=3): c for c in classes * 3}
+    left, refused = set(ids), {id: [] for id in ids}
+    def turn():
+        for n in nodes:
+            for g in n.lease(most=8):
+                assert n.accept(g).status == 200
+                n.result(g, "failed", reason="no encoder for it", **{"class": ids[g["job"]]})
+                refused[g["job"]].append(n.id)
+        left.difference_update([id for id in left if job(id)["state"] == "failed"])
+        return not left
+    eventually(turn, 60)
+    for id, c in ids.items():
+        if c in ("capability", "resource"):
+            assert len(refused[id]) == 3 and set(refused[id]) == {n.id for n in nodes}, "another one is asked, and nobody for ever"
+            assert job(id)["reason"] == "no encoder for it (3 attempts)"
+        else:
+            assert len(refused[id]) == 1, "no node can cure it"
+    for n in nodes:
+        assert not the.master.http()("GET", f"/api/v1/nodes/{n.id}").json["cordoned"]
+
+
+def test_the_only_node_that_can_gets_it_again():
+    n, id, others = node(), submit(), [node(types=["something else"]) for _ in range(2)]
+    for attempt in (1, 2):
+        g = eventually(lambda: [o.heartbeat([]) for o in others] and n.lease())[0]
+        assert (g["job"], g["attempt"]) == (id, attempt)
+        n.accept(g), n.result(g, "failed" if attempt == 1 else "succeeded")
+    assert job(id)["state"] == "succeeded"
 
 
 def test_equal_names_do_not_share_a_node_D32():
@@ -93,7 +125,7 @@ def test_move_changes_the_order():
     assert node().take()["job"] == b
 
 
-def test_tenants_share_and_are_limited():
+def test_tenants_share_are_limited_and_see_their_own_D4():
     small, heavy = the.master.http(key("submit", "small")), the.master.http(key("submit", "heavy"))
     ids = submit(small, count=5)
     n = node()
@@ -130,6 +162,52 @@ def test_long_poll_wakes_for_a_new_job():
     id = submit()
     t.join(30)
     assert got and got[0]["job"] == id
+
+
+def parked_poll(n):
+    """A socket on which the node's poll waits, and nobody reads."""
+    context = ssl.create_default_context(cafile=the.master.ca)
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", the.master.port), timeout=30), server_hostname="127.0.0.1")
+    body = b'{"nonce": "%s", "wait_s": 55, "free": {"slots": 1, "cores": 1}}' % os.urandom(4).hex().encode()
+    s.sendall(b"POST /api/v1/nodes/%s/lease HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+              b"Content-Length: %d\r\n\r\n%s" % (n.id.encode(), n.token.encode(), len(body), body))
+    return s
+
+
+def hang_up(s, how):
+    if how == "RST":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    elif how == "FIN":
+        s.shutdown(socket.SHUT_WR)
+    else:  # TLS in good order: bytes before the FIN
+        s.settimeout(0.01)
+        try:
+            s.unwrap()
+        except OSError:
+            pass
+        socket.socket(fileno=os.dup(s.fileno())).shutdown(socket.SHUT_WR)
+    if how != "FIN":
+        s.close()
+
+
+def test_polls_of_clients_that_are_gone_are_dropped_and_granted_nothing():
+    gauge = lambda name: int(the.master.http()("GET", "/metrics").raw.split(b"\nffrtmp_%s " % name)[1].split()[0])
+    polls = [parked_poll(node()) for _ in range(45)]
+    live, got = node(), []
+    eventually(lambda: gauge(b"parked_polls") == len(polls))
+    t = threading.Thread(target=lambda: got.extend(live.lease(wait=50)))
+    t.start()
+    eventually(lambda: gauge(b"parked_polls") == len(polls) + 1)
+    before = gauge(b"connections")
+    for i, s in enumerate(polls):
+        hang_up(s, ("RST", "FIN", "close_notify")[i % 3])
+    began, id = time.time(), submit()
+    t.join(40)
+    assert [g["job"] for g in got] == [id] and got[0]["attempt"] == 1, (got, job(id))
+    assert time.time() - began < 15, "it waited for somebody who had gone"
+    eventually(lambda: gauge(b"parked_polls") == 0, 15)
+    eventually(lambda: gauge(b"connections") <= before - len(polls) // 2, 15)
+    [s.close() for s in polls]
 
 
 def test_drain_a_node():

@@ -60,7 +60,7 @@ def test_webhooks_are_signed_retried_and_replayed():
         shutil.rmtree(folder)
 
 
-def test_the_command_line_works():
+def test_the_command_line_works_D59():
     env = dict(os.environ, MASTER_URL=f"https://127.0.0.1:{the.master.port}", MASTER_API_KEY=the.master.key, HOME="/nonexistent")
     env.pop("XDG_CONFIG_HOME", None)
     run = lambda *a: subprocess.run([FLEET] + list(a), env=env, capture_output=True, text=True, timeout=90)
