@@ -12,7 +12,7 @@ struct Waiting {
   store::Claim claim;
   int64_t deadline = 0;
   std::mutex mutex;
-  bool trying = false, again = false, expired = false, done = false;
+  bool trying = false, again = false, expired = false, hurried = false, done = false;
   uint64_t board_ticket = 0, timer = 0;
 };
 
@@ -32,6 +32,14 @@ net::Response grants_response(const store::Claimed& claimed, int64_t offer_ms) {
   out["accept_within_ms"] = offer_ms;
   if (!claimed.closed.empty()) out["closed"] = claimed.closed;
   return json(200, out);
+}
+
+/// What it was answered anyway, and that it shall speak.
+net::Response hurried_response(const net::Response& answer) {
+  auto body = parse_json(answer.body, "an answer of ours");
+  if (answer.status != 200 || !body) return answer;
+  (*body)["heartbeat_now"] = true;
+  return json(200, *body);
 }
 
 /// True when it has an answer.
@@ -69,6 +77,7 @@ void settle(const std::shared_ptr<Waiting>& waiting, net::Response answer) {
     const std::lock_guard lock(waiting->mutex);
     if (waiting->done) return;
     waiting->done = true;
+    if (waiting->hurried) answer = hurried_response(answer);
   }
   app.parking.cancel(waiting->timer);
   app.board.leave(waiting->board_ticket);
@@ -110,10 +119,11 @@ void attempt(const std::shared_ptr<Waiting>& waiting) {
   }
 }
 
-void expire(const std::shared_ptr<Waiting>& waiting) {
+void expire(const std::shared_ptr<Waiting>& waiting, bool hurried = false) {
   {
     const std::lock_guard lock(waiting->mutex);
     waiting->expired = true;
+    waiting->hurried |= hurried;
     if (waiting->trying) return;  // it looks at the flag when it is done
   }
   settle(waiting, grants_response({}, waiting->claim.periods.offer));
@@ -137,27 +147,46 @@ void take_the_place(const std::shared_ptr<Waiting>& waiting) {
 
 }  // namespace
 
+void hurry_here(const std::string& node) {
+  std::shared_ptr<Waiting> waiting;
+  {
+    const std::lock_guard lock(g_parked_mutex);
+    if (const auto place = g_parked.find(node); place != g_parked.end()) waiting = place->second.lock();
+  }
+  if (waiting) waiting->call->app.wakes.post([waiting] { expire(waiting, true); });
+}
+
+void hurry(App& app, const std::string& node) {
+  hurry_here(node);
+  app.db->notify("hurry", node);
+}
+
 Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wait_ms) {
   auto waiting = std::make_shared<Waiting>();
   waiting->call = call;
   waiting->claim = std::move(claim);
   waiting->deadline = monotonic_ms() + wait_ms;
   App& app = call->app;
+  waiting->trying = true;  // until it is parked, whoever ends it leaves the answer to us
   take_the_place(waiting);
   // Most polls of a busy fleet are answered at once; only those that are not pay for a timer.
   store::Claimed claimed;
   net::Response answer;
   const int64_t news = app.board.news();
-  if (ask(waiting, claimed, answer) || wait_ms == 0 || app.draining) return answer;
+  const bool answered = ask(waiting, claimed, answer);
+  const std::lock_guard lock(waiting->mutex);
+  if (answered || waiting->expired || wait_ms == 0 || app.draining) {
+    waiting->done = true;
+    return waiting->hurried ? hurried_response(answer) : answer;
+  }
   // Parked: what was read of the request is not needed any more.
   call->request.body = std::string();
   call->request.headers = net::Pairs();
+  waiting->trying = false;
   waiting->timer = app.parking.at(
       waiting->deadline, [waiting] { waiting->call->app.wakes.post([waiting] { expire(waiting); }); });
-  const std::lock_guard lock(waiting->mutex);
-  if (!waiting->done)
-    waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
-                                           [waiting] { wake(waiting); });
+  waiting->board_ticket = app.board.wait(waiting->claim.node, claimed.caps, waiting->claim.free, news,
+                                         [waiting] { wake(waiting); });
   return std::nullopt;
 }
 
