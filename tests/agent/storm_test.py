@@ -28,8 +28,8 @@ class Storm:
         kind = self.chance.random()
         if kind < 0.6:
             witness = f"{self.shared}/w{len(self.jobs)}"
-            # The folder that a workload runs in is its attempt's.
-            script = f'echo started "$PWD" >>{witness}; sleep {self.chance.uniform(0.1, 4):.2f}; echo ended "$PWD" >>{witness}'
+            # What it prints goes into its attempt's folder.
+            script = f'me=$(readlink /proc/$$/fd/1); echo started "$me" >>{witness}; sleep {self.chance.uniform(0.1, 4):.2f}; echo ended "$me" >>{witness}'
             id, kept = F.submit(type="exec", params={"command": ["sh", "-c", script]}, max_attempts=50), witness
         else:
             engine = {"engine": "gstreamer"} if kind > 0.85 else {"preset": "ultrafast"}
@@ -107,6 +107,7 @@ class Storm:
                 assert hashlib.sha256(F.artifact(id, "o.mkv")).hexdigest() == page[0]["sha256"], page
                 continue
             begun = [line.split()[1] for line in open(witness) if line.startswith("started")]
+            assert all("/work/a-" in place for place in begun), begun
             assert len(begun) == len(set(begun)), f"{id}: an attempt was begun twice: {begun}"
             assert len(begun) == 1 or id in self.excused, f"{id} was begun {len(begun)} times without need: {attempts}"
         for agent in self.agents:
