@@ -38,7 +38,9 @@ void Agent::recall_silence() {
 /// Takes note of whether the master is there; what is wrong is told once, not with every try.
 void Agent::heard(const Reply& reply) {
   if (reply.worth_repeating()) {
-    reached_ = told_ = false;
+    reached_ = false;
+    // One that is busy has not given us up, and says when to come again.
+    if (reply.trouble != Trouble::busy && reply.trouble != Trouble::failed) told_ = false;
     // Once a silence, so that it goes on being counted when the agent dies in it.
     if (!silence_noted_)
       silence_noted_ =
@@ -296,7 +298,10 @@ void Agent::poll() {
   const bool takes = may_take_work();
   if (polling_) {
     // A poll that asks for nothing stands in the way of one that does.
-    if (takes && std::exchange(listening_, false)) withdraw_poll([] {});
+    if (takes && listening_ && reached_) {
+      listening_ = false;
+      withdraw_poll([] {});
+    }
     return;
   }
   // The master first hears what we have: who was away for long would be offered its own jobs anew.

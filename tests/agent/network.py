@@ -49,6 +49,12 @@ class Cable:
         """What the agent says arrives; no answer does."""
         ip("route", "replace", "blackhole", self.there + "/32")
 
+    def worsen(self):
+        """Delay, loss, duplicates and disorder in both directions. False: this kernel has no netem."""
+        bad = ["root", "netem", "delay", "30ms", "20ms", "loss", "3%", "duplicate", "2%", "reorder", "20%"]
+        ends = (["tc", "qdisc", "replace", "dev", self.device], ["tc", "-n", self.name, "qdisc", "replace", "dev", "up0"])
+        return all(subprocess.run(end + bad, capture_output=True).returncode == 0 for end in ends)
+
     def mend(self):
         ip("route", "delete", "blackhole", self.there + "/32", check=False)
         ip("link", "set", self.device, "up")
