@@ -6,9 +6,11 @@ from network import *
 F = None
 
 
-def job(a, seconds, **more):
+def job(a, seconds=None, **more):
+    """Runs for so long; without a number until the file `go` is there."""
     witness = f"{a.folder}/w{time.time_ns()}"
-    id = F.submit(type="exec", params={"command": ["sh", "-c", f"echo s >>{witness}; sleep {seconds}; echo e >>{witness}"]}, **more)
+    wait = f"sleep {seconds}" if seconds else f"while [ ! -e {a.folder}/go ]; do sleep 0.1; done"
+    id = F.submit(type="exec", params={"command": ["sh", "-c", f"echo s >>{witness}; {wait}; echo e >>{witness}"]}, **more)
     eventually(lambda: os.path.exists(witness) and F.job(id)["state"] == "running")
     return id, lambda: open(witness).read().split()
 
@@ -34,7 +36,7 @@ def test_back_before_the_lease_ends():
 
 def test_back_after_the_lease_and_the_job_still_runs():
     a = F.outpost(args=["--allow-exec"], slots=2).start()
-    id, ran = job(a, 12)
+    id, ran = job(a)
     pid = next(r for r in a.runs() if r["state"] == "running")["identity"]["pid"]
     a.cable.pull()
     eventually(lambda: F.job(id)["state"] == "queued", 30)
@@ -42,7 +44,8 @@ def test_back_after_the_lease_and_the_job_still_runs():
     a.cable.mend()
     # It is taken up where it is: the same process, the same attempt, no second offer to the node that has it.
     eventually(lambda: F.job(id)["state"] == "running", 60)
-    assert [r["identity"]["pid"] for r in a.runs() if r["state"] == "running"] in ([pid], [])
+    assert [r["identity"]["pid"] for r in a.runs() if r["state"] == "running"] == [pid]
+    open(a.folder + "/go", "w").close()
     ended_well(a, id, ran, attempts=1)
 
 
@@ -59,12 +62,14 @@ def test_back_after_the_lease_and_the_job_has_ended():
 
 def test_back_after_another_node_has_begun_it():
     a = F.outpost(args=["--allow-exec"], slots=1).start()
-    id, ran = job(a, 6)
+    id, ran = job(a)
     a.cable.pull()
     eventually(lambda: F.job(id)["state"] == "queued", 30)
     b = F.outpost(args=["--allow-exec", "--output-root", a.folder], slots=1).start()
     eventually(lambda: F.job(id)["state"] == "running" and ran().count("s") == 2, 30)
     a.cable.mend()
+    eventually(lambda: a.node()["master_reached"], 60)
+    open(a.folder + "/go", "w").close()
     # Both may run; the first valid result counts, and once.
     assert F.wait(id)["state"] == "succeeded"
     for one in a, b:
