@@ -1,5 +1,6 @@
 #include "api.h"
 #include "job_types.h"
+#include "lease.h"
 #include "net/digest.h"
 #include "net/url_guard.h"
 #include "queue/spec.h"
@@ -44,14 +45,17 @@ queue::JobSpec read_one(const Call& call, const Json& json, const std::string& p
 template <class Act>
 Answer change(const std::shared_ptr<Call>& call, Act act) {
   Json out;
+  std::string runs_on;
   const Status done = call->app.write([&](store::Tx& tx) -> Status {
     TRY(store::Job job, store::get_job(tx, call->path[0], call->who.caller(), true));
     TRY_OK(act(tx, job));
     TRY(const store::Job now, store::get_job(tx, job.seq, false));
     out = store::job_json(now, true);
+    runs_on = now.state == "running" ? now.node : "";
     return {};
   });
   if (!done) return failure(done.error());
+  if (!runs_on.empty()) hurry(call->app, runs_on);
   return json(200, out);
 }
 

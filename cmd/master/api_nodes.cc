@@ -311,6 +311,7 @@ Answer change_node(std::shared_ptr<Call> call) {
   });
   if (!done) return failure(done.error());
   call->app.forget_auth();
+  hurry(call->app, call->path[0]);
   return json(200, out);
 }
 

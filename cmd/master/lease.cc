@@ -12,7 +12,8 @@ struct Waiting {
   store::Claim claim;
   int64_t deadline = 0;
   std::mutex mutex;
-  bool trying = true, again = false, expired = false, done = false;
+  bool trying = true;  // until it is parked, whoever ends it leaves the answer to who tries
+  bool again = false, expired = false, hurried = false, done = false;
   uint64_t board_ticket = 0, timer = 0;
 };
 
@@ -32,6 +33,14 @@ net::Response grants_response(const store::Claimed& claimed, int64_t offer_ms) {
   out["accept_within_ms"] = offer_ms;
   if (!claimed.closed.empty()) out["closed"] = claimed.closed;
   return json(200, out);
+}
+
+/// What it was answered anyway, and that it shall speak.
+net::Response hurried_response(const net::Response& answer) {
+  auto body = parse_json(answer.body, "an answer of ours");
+  if (answer.status != 200 || !body) return answer;
+  (*body)["heartbeat_now"] = true;
+  return json(200, *body);
 }
 
 /// True when it has an answer.
@@ -72,6 +81,7 @@ void settle(const std::shared_ptr<Waiting>& waiting, net::Response answer) {
     waiting->done = true;
     timer = waiting->timer;
     board_ticket = waiting->board_ticket;
+    if (waiting->hurried) answer = hurried_response(answer);
   }
   app.parking.cancel(timer);
   app.board.leave(board_ticket);
@@ -129,10 +139,11 @@ void attempt(const std::shared_ptr<Waiting>& waiting) {
   }
 }
 
-void expire(const std::shared_ptr<Waiting>& waiting) {
+void expire(const std::shared_ptr<Waiting>& waiting, bool hurried = false) {
   {
     const std::lock_guard lock(waiting->mutex);
     waiting->expired = true;
+    waiting->hurried |= hurried;
     if (waiting->trying) return;  // it looks at the flag when it is done
   }
   settle(waiting, nothing(*waiting));
@@ -156,6 +167,20 @@ void take_the_place(const std::shared_ptr<Waiting>& waiting) {
 
 }  // namespace
 
+void hurry_here(const std::string& node) {
+  std::shared_ptr<Waiting> waiting;
+  {
+    const std::lock_guard lock(g_parked_mutex);
+    if (const auto place = g_parked.find(node); place != g_parked.end()) waiting = place->second.lock();
+  }
+  if (waiting) waiting->call->app.wakes.post([waiting] { expire(waiting, true); });
+}
+
+void hurry(App& app, const std::string& node) {
+  hurry_here(node);
+  app.db->notify("hurry", node);
+}
+
 Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wait_ms) {
   auto waiting = std::make_shared<Waiting>();
   waiting->call = call;
@@ -172,7 +197,7 @@ Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wai
     const std::lock_guard lock(waiting->mutex);
     if (answered || wait_ms == 0 || app.draining || waiting->expired) {
       waiting->done = true;
-      return answer;
+      return waiting->hurried ? hurried_response(answer) : answer;
     }
     waiting->trying = false;
     // Parked: what was read of the request is not needed any more.

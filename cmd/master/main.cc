@@ -12,6 +12,7 @@
 #include "api.h"
 #include "event_feed.h"
 #include "housekeeper.h"
+#include "lease.h"
 #include "log.h"
 #include "net/certificates.h"
 #include "net/digest.h"
@@ -180,6 +181,7 @@ Status run(const Options& options) {
   // Tokens of nodes that were revoked by another master end here too.
   app.db->on_notify([&app](const std::string& channel, const std::string& payload) {
     if (channel == "auth") app.auth_epoch++;
+    if (channel == "hurry") hurry_here(payload);
     if (channel == "ready") {
       const auto id = parse_i64(payload);
       if (!id) return;

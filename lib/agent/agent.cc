@@ -60,7 +60,7 @@ Status Agent::set_up() {
   carry_link_ = std::make_unique<Link>(masters_);
   host_ = probe_host();
   session_ = net::random_hex(8);
-  last_heard_ = boot_time();
+  recall_silence();
   return {};
 }
 

@@ -99,9 +99,11 @@ class Agent {
   void take_grants(const Json& grants);
   void accept();
   void on_accepted(const std::vector<JobPtr>& asked, const Reply& reply);
+  void recall_silence();
   void heard(const Reply& reply);
   void on_bad_key(const std::string& why);
   bool may_take_work() const;
+  bool may_listen() const;
   Json beat_body();
   void give_up_overdue();
 
@@ -166,6 +168,10 @@ class Agent {
   Duration pressure_at_{};
   Duration heartbeat_ = std::chrono::seconds(5);
   Duration last_heard_{};
+  bool silence_noted_ = false;  ///< last_heard_ is on disk
+  bool listening_ = false;      ///< the poll that is parked asks for no work
+  bool beat_again_ = false;     ///< at once when the beat that is on its way has been answered
+  bool told_ = false;           ///< the master has heard what we have, since it was reached again
   bool reached_ = false, master_drains_ = false, master_closed_ = false, draining_ = false;
   bool second_ = false;  ///< another agent has our identity, and the master listens to that one
   std::string last_trouble_, last_refusal_, told_status_;

@@ -18,19 +18,38 @@ namespace ffrtmp::agent {
 namespace {
 
 constexpr double kBeatTimeout = 20;
+constexpr const char* kHeard = "heard";  // when a master was heard last, while none is
 
 std::string number_text(int64_t number) { return std::to_string(number); }
 
 }  // namespace
 
+/// A silence that began in the life of an earlier agent goes on. After a reboot nothing runs that it could
+/// end.
+void Agent::recall_silence() {
+  last_heard_ = boot_time();
+  const std::string heard = state_->value(kHeard);
+  const auto parts = words(heard);
+  const auto at = parts.size() == 2 && parts[0] == boot_id() ? parse_i64(parts[1]) : std::nullopt;
+  silence_noted_ = at.has_value();
+  if (at) last_heard_ = Duration(*at);
+}
+
 /// Takes note of whether the master is there; what is wrong is told once, not with every try.
 void Agent::heard(const Reply& reply) {
   if (reply.worth_repeating()) {
     reached_ = false;
+    // One that is busy has not given us up, and says when to come again.
+    if (reply.trouble != Trouble::busy && reply.trouble != Trouble::failed) told_ = false;
+    // Once a silence, so that it goes on being counted when the agent dies in it.
+    if (!silence_noted_)
+      silence_noted_ =
+          state_->set_value(kHeard, boot_id() + " " + number_text(last_heard_.count())).has_value();
     if (reply.why != last_trouble_) log(Level::warning, "no word from a master", {{"error", reply.why}});
     last_trouble_ = reply.why;
   } else {
     last_heard_ = boot_time();
+    if (silence_noted_) silence_noted_ = !state_->set_value(kHeard, "");
     if (!reached_ && !last_trouble_.empty()) {
       log(Level::info, "the master is there again", {{"master", masters_->current()}});
       // What waited for it need not wait out its pauses.
@@ -87,8 +106,7 @@ void Agent::on_registered(const Reply& reply) {
   ever_joined_ = true;
   masters_->set_token(identity_.id, identity_.token);
   log(Level::info, "joined", {{"node", identity_.id}, {"name", identity_.name}});
-  beat();
-  poll();
+  beat();  // after which it polls
   deliver_in({});
 }
 
@@ -184,6 +202,7 @@ void Agent::on_beat(const Reply& reply) {
   }
   counters_.beats++;
   beat_backoff_.reset();
+  const bool back = !std::exchange(told_, true);
   second_ = false;
   last_refusal_.clear();
   heartbeat_ = std::chrono::milliseconds(
@@ -201,8 +220,9 @@ void Agent::on_beat(const Reply& reply) {
       on_command(job, number, text_or(one, "action"), text_or(one, "reason"));
     }
   send_live_logs();
-  beat_in(heartbeat_);
-  if (!polling_ && poll_timer_ == 0) poll();  // there may be room on the disk again
+  beat_in(std::exchange(beat_again_, false) ? Duration() : heartbeat_);
+  if (back) poll_backoff_.reset();
+  if (back || poll_timer_ == 0) poll();  // there may be room on the disk again
 }
 
 /// Levels, told with every beat: what is already so is left alone.
@@ -266,11 +286,29 @@ bool Agent::may_take_work() const {
   return busy < slots_of(options_) && free_disk(options_) > 0;
 }
 
+/// A node that takes no more has a poll parked all the same: over it the master calls.
+bool Agent::may_listen() const {
+  if (!identity_.registered() || draining_ || master_drains_ || second_) return false;
+  return std::ranges::any_of(jobs_,
+                             [](const auto& entry) { return entry.second->attempt.step != Step::ended; });
+}
+
 void Agent::poll() {
   loop_->cancel(poll_timer_);
   poll_timer_ = 0;
-  if (polling_ || !may_take_work()) return;
+  const bool takes = may_take_work();
+  if (polling_) {
+    // A poll that asks for nothing stands in the way of one that does.
+    if (takes && listening_ && reached_) {
+      listening_ = false;
+      withdraw_poll([] {});
+    }
+    return;
+  }
+  // The master first hears what we have: who was away for long would be offered its own jobs anew.
+  if (!told_ || (!takes && !may_listen())) return;
   polling_ = true;
+  listening_ = !takes;
   Promised promised;
   for (const auto& [key, job] : jobs_) {
     if (job->attempt.step == Step::ended) continue;
@@ -286,7 +324,8 @@ void Agent::poll() {
     nonce = net::random_hex(12);
     if (!state_->add({}, nonce)) nonce.clear();
   }
-  const Json free = free_now(options_, promised);
+  Json free = free_now(options_, promised);
+  if (listening_) free["slots"] = 0;
   const double wait = seconds_of(options_.poll_wait);
   const Json body = {{"nonce", nonce.empty() ? net::random_hex(12) : nonce},
                      {"max_jobs", std::max<int64_t>(1, free["slots"].get<int64_t>())},
@@ -301,7 +340,7 @@ void Agent::poll() {
 }
 
 void Agent::on_poll(const Reply& reply) {
-  polling_ = false;
+  polling_ = listening_ = false;
   if (leaving_ || draining_) return;  // what came in this last moment is offered to somebody else
   heard(reply);
   const auto again = [this](Duration pause) { poll_timer_ = loop_->after(pause, [this] { poll(); }); };
@@ -314,6 +353,10 @@ void Agent::on_poll(const Reply& reply) {
   poll_backoff_.reset();
   master_closed_ = reply.body.contains("closed");
   take_grants(at_or_null(reply.body, "grants"));
+  if (at_or_null(reply.body, "heartbeat_now") == Json(true)) {
+    beat_again_ = beating_;  // the one that is on its way may have been answered before
+    beat();
+  }
   if (master_closed_) return again(heartbeat_);
   poll();
 }

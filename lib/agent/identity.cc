@@ -76,7 +76,10 @@ Status save_identity(const std::string& state_dir, const Identity& identity) {
                      {"machine", machine_mark()},
                      {"folder", folder_mark(state_dir)}};
   TRY(const Fd dir, open_dir(AT_FDCWD, state_dir));
-  return write_atomic(dir.get(), kFile, dump_json(json, 1) + "\n", 0600);
+  TRY_OK(write_atomic(dir.get(), kFile, dump_json(json, 1) + "\n", 0600));
+  // The name too: results of a node that forgot who it is after a power cut would be a stranger's.
+  if (::fsync(dir.get()) != 0) return sys_error("syncing", state_dir);
+  return {};
 }
 
 }  // namespace ffrtmp::agent

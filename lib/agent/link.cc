@@ -34,10 +34,23 @@ std::string problem_text(const Json& body) {
   return printable(redact_text(out.substr(0, 400)));
 }
 
+/// The same trouble in the same words, however long it took this time: it is told once.
+std::string without_duration(std::string text) {
+  constexpr std::string_view kAfter = " after ";
+  const size_t begin = text.find(kAfter);
+  if (begin == std::string::npos) return text;
+  const size_t digits = begin + kAfter.size();
+  const size_t unit = text.find_first_not_of("0123456789", digits);
+  for (const std::string_view name : {" milliseconds", " ms"})
+    if (unit != std::string::npos && unit > digits && text.compare(unit, name.size(), name) == 0)
+      return text.erase(begin, unit + name.size() - begin);
+  return text;
+}
+
 Reply trouble_of(const std::string& master, const Error& error) {
   Reply out;
   // What the TLS library says of certificates, in the words that libcurl and ours use.
-  const std::string text = error.message();
+  const std::string text = without_duration(error.message());
   const auto says = [&](const char* word) { return text.find(word) != std::string::npos; };
   const bool trust = says("certificate") || says("pin") || says("SSL") || says("TLS");
   out.trouble = trust ? Trouble::trust : Trouble::network;

@@ -154,11 +154,10 @@ Result<std::shared_ptr<const queue::NodeCaps>> caps_of(const std::string& text) 
 }  // namespace
 
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
-  TRY(const Rows node,
-      tx.run(
-          "SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE id = ?1 "
-          "{LOCK}",
-          {in.node}));
+  TRY(const Rows node, tx.run("SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant, "
+                              "online FROM nodes WHERE id = ?1 "
+                              "{LOCK}",
+                              {in.node}));
   if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
   const Row& row = node[0];
   Claimed out;
@@ -171,6 +170,9 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   }
   if (row[1].i() != 0) out.closed = "cordoned";
   if (row[2].i() != 0) out.closed = "draining";
+  // Its poll was parked before it was cut off, or came before its heartbeat: whatever it got would be given
+  // to nobody, or be a job that it still runs.
+  if (row[6].i() == 0) out.closed = "offline";
   if (!out.closed.empty()) return out;
 
   TRY(const Load load, load_of(tx, in.node));
@@ -210,10 +212,10 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
     if (got == 0) break;
   }
   if (!out.grants.empty())
-    TRY_OK(tx.later(
-        "UPDATE nodes SET last_nonce = ?2, last_grant = ?3, last_seen = ?4, lease_until = ?5, online = 1 "
-        "WHERE id = ?1",
-        {in.node, in.nonce, remembered, tx.now(), tx.now() + in.lease}));
+    TRY_OK(
+        tx.later("UPDATE nodes SET last_nonce = ?2, last_grant = ?3, last_seen = ?4, lease_until = ?5 "
+                 "WHERE id = ?1",
+                 {in.node, in.nonce, remembered, tx.now(), tx.now() + in.lease}));
   return out;
 }
 

@@ -214,5 +214,48 @@ def test_a_restart_swallows_no_job():
     a.close()
 
 
+def test_commands_come_at_once_though_heartbeats_are_rare():
+    G = Fleet(QUICK.replace('heartbeat_min = "900ms"', 'heartbeat_min = "60s"'))
+    try:
+        commands_at_once(G)
+    finally:
+        G.close()
+
+
+def commands_at_once(fleet):
+    """Over the parked poll, of a node with a free slot and of one without; one wait for a heartbeat would be a minute."""
+    global F
+    before, F = F, fleet
+    try:
+        for slots in 2, 1:
+            a = F.agent(args=["--allow-exec"], slots=slots).start()
+            node = eventually(lambda: a.node()["master_reached"] and a.node()["node"])
+            http = F.master.http()
+            id, count = ticking(a, 100)
+
+            def stands():
+                at = count()
+                time.sleep(0.5)
+                return count() == at
+            for verb, paused in ("pause", True), ("resume", False):
+                assert http("POST", f"/api/v1/jobs/{id}/{verb}", {}).status == 200
+                eventually(lambda: stands() == paused, 20)
+            assert http("POST", f"/api/v1/nodes/{node}/drain", {}).status == 200
+            eventually(lambda: a.node()["draining"], 20)
+            assert http("POST", f"/api/v1/nodes/{node}/undrain", {}).status == 200
+            a.kill()  # a drained node hears of the rest with its heartbeat: a new agent has one at once
+            a.start()
+            eventually(lambda: a.node()["master_reached"] and not a.node()["draining"], 20)
+            time.sleep(0.5)
+            assert http("POST", f"/api/v1/jobs/{id}/cancel", {}).status == 200
+            assert F.wait(id, timeout=20)["state"] == "cancelled"
+            # And the slot that it had is not kept by the poll that asked for nothing.
+            assert F.wait(F.submit(type="exec", params={"command": ["true"]}), timeout=20)["state"] == "succeeded"
+            a.close()
+            http("DELETE", f"/api/v1/nodes/{node}?force=true")
+    finally:
+        F = before
+
+
 if __name__ == "__main__":
     main(globals())

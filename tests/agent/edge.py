@@ -36,9 +36,10 @@ class Agent:
         self.process = None
         self.log = self.folder + "/log"
         self.masters = [f"https://127.0.0.1:{master.port}"]
+        self.inside = []  # what puts a program where the agent is
 
     def command(self):
-        out = [AGENT, "--ca", self.master.ca, "--api-key-file", self.key, "--state-dir", self.state, "--metrics-listen", "127.0.0.1:0",
+        out = [*self.inside, AGENT, "--ca", self.master.ca, "--api-key-file", self.key, "--state-dir", self.state, "--metrics-listen", "127.0.0.1:0",
                "--max-concurrent-jobs", str(self.slots), "--poll-wait", "5s", "--input-root", self.folder, "--output-root", self.folder]
         for url in self.masters:
             out += ["--master", url]
@@ -119,9 +120,9 @@ class Agent:
 
 class Fleet:
     """A master and what is asked of it."""
-    def __init__(self, config=QUICK):
+    def __init__(self, config=QUICK, **master):
         self.folder = scratch("fleet")
-        self.master = Master(self.folder, config=config).start()
+        self.master = Master(self.folder, config=config, **master).start()
         self.agents = []
 
     def agent(self, *args, **more):

@@ -13,8 +13,9 @@ FFRTMP = os.path.join(BUILD, "ffrtmp")
 
 
 class Master:
-    def __init__(self, folder, db=None, port=0, config="", args=(), env=None, state=None):
+    def __init__(self, folder, db=None, port=0, config="", args=(), env=None, state=None, host="127.0.0.1"):
         self.folder, self.db, self.port, self.args, self.extra = folder, db, port, list(args), dict(env or {})
+        self.host = host
         self.state = state or os.path.join(folder, "state")
         os.makedirs(self.state, exist_ok=True)
         self.config = os.path.join(folder, "master.toml")
@@ -29,7 +30,7 @@ class Master:
         self.out = open(os.path.join(self.folder, "out"), "wb+")
         self.err = open(os.path.join(self.folder, "err"), "ab+")
         self.process = subprocess.Popen(
-            [MASTER, "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state, "--config", self.config] + self.args,
+            [MASTER, "--listen", f"{self.host}:{self.port}", "--state-dir", self.state, "--config", self.config] + self.args,
             stdout=self.out, stderr=self.err, env=env)
         if not wait:
             return self

@@ -1,5 +1,5 @@
 """What becomes of a job: from submit to its result, through failures, cancels, lost nodes and stale fences."""
-import hashlib, os, threading, time
+import concurrent.futures, hashlib, os, threading, time
 
 from context import *
 
@@ -163,7 +163,38 @@ def test_offers_that_nobody_accepts_return():
     g = n.lease()[0]
     state_is(id, "queued")
     assert n.accept(g).status == 409
+    n.heartbeat()
     assert n.take()["attempt"] == 2
+
+
+def test_who_was_given_up_speaks_before_it_gets_work():
+    n, id = node(), submit()
+    g = n.take()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        parked = pool.submit(n.copy().post, "lease", {"nonce": os.urandom(8).hex(), "max_jobs": 1, "wait_s": 20, "free": dict(n.free, slots=1)})
+        state_is(id, "queued")
+        # Neither over the poll that was parked before it fell silent, nor over a new one.
+        assert parked.result(30).json["grants"] == [] and parked.result().json["closed"] == "offline"
+    assert n.lease() == []
+    assert job(id)["state"] == "queued" and job(id)["attempt"] == 1
+    n.heartbeat([g])
+    assert job(id)["state"] == "running" and n.result(g).status == 200
+    assert n.lease() == []
+
+
+def test_a_parked_poll_tells_of_commands():
+    n, id = node(), submit()
+    g = n.take()
+    http, verbs = the.master.http(), [f"jobs/{id}/pause", f"jobs/{id}/resume", f"jobs/{id}/cancel", f"nodes/{n.id}/drain"]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for verb in verbs:
+            n.heartbeat([g])
+            parked = pool.submit(n.copy().post, "lease", {"nonce": os.urandom(8).hex(), "max_jobs": 1, "wait_s": 20, "free": dict(n.free, slots=0)})
+            eventually(lambda: b"ffrtmp_parked_polls 1\n" in http("GET", "/metrics").raw, step=0.02)
+            assert http("POST", f"/api/v1/{verb}", {}).status == 200
+            answer = parked.result(15).json
+            assert answer["heartbeat_now"] is True and answer["grants"] == [], (verb, answer)
+    assert [c["action"] for c in n.heartbeat([g]).json["commands"]] == ["cancel"]
 
 
 def test_results_are_stored_whole_D18():

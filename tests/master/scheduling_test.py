@@ -107,7 +107,7 @@ def test_deadline_and_not_before():
     assert n.lease() == []
     past = submit(deadline=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1)), require={"cores": 999})
     assert state_is(past, "failed")["reason"].startswith("its deadline")
-    assert n.lease(wait=20)[0]["job"] == late
+    assert eventually(lambda: n.heartbeat() and n.lease(wait=1), 20)[0]["job"] == late
 
 
 def test_priorities_and_queues_order():

@@ -197,6 +197,7 @@ def test_a_wall_clock_set_back_or_forward_an_hour_ends_no_lease():
         # And time goes on: who is silent is given up, what is submitted is given out.
         eventually(lambda: h("GET", f"/api/v1/nodes/{other.id}").json["state"] == "offline", 20)
         new = h("POST", "/api/v1/jobs", {"type": "u"}).json["id"]
+        other.heartbeat()
         assert other.take()["job"] == new
         other.result({"job": new, "attempt": 1})
     assert n.result(g).status == 200
