@@ -214,9 +214,9 @@ def run_tests(tests, names, fleet):
     return failed
 
 
-def main(module, config=QUICK):
+def main(module, config=QUICK, kind=Fleet):
     """Runs the tests of a file (its globals), all with one fleet: the file's F."""
-    fleet = module["F"] = Fleet(config)
+    fleet = module["F"] = kind(config)
     try:
         failed = run_tests([v for k, v in list(module.items()) if k.startswith("test_")], sys.argv[1:], fleet)
     finally:

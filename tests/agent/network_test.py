@@ -96,9 +96,4 @@ if __name__ == "__main__":
     if lacking():
         print(f"# no network tests: {lacking()}")
         sys.exit(0)
-    F = Field()
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals(), kind=Field)

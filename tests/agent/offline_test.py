@@ -120,9 +120,4 @@ def test_three_days_without_a_master():
 
 
 if __name__ == "__main__":
-    F = Fleet(QUIET)
-    try:
-        code = run_tests([v for k, v in list(globals().items()) if k.startswith("test_")], sys.argv[1:], F)
-    finally:
-        F.close()
-    sys.exit(1 if code else 0)
+    main(globals(), QUIET)
