@@ -46,16 +46,19 @@ std::unexpected<Error> wrong_state(const Job& job, const char* verb) {
   return sys_error(std::string("cannot ") + verb + " job", job.id, EBUSY, "it is " + job.state);
 }
 
-Result<int64_t> take_numbers(Tx& tx, int64_t count) {
+/// Numbers of new jobs, rising. They have gaps where several masters take some at the same time.
+Result<std::vector<int64_t>> take_numbers(Tx& tx, int64_t count) {
+  std::vector<int64_t> out;
   if (tx.dialect() == Dialect::sqlite) {
     TRY(const Rows rows,
         tx.run("UPDATE counters SET value = value + ?1 WHERE name = 'job' RETURNING value", {count}));
-    return rows[0][0].i() - count + 1;
+    for (int64_t seq = rows[0][0].i() - count; seq < rows[0][0].i(); seq++) out.push_back(seq + 1);
+    return out;
   }
-  // One by one they would be a round trip each; setval under a lock gives a block.
-  TRY_OK(tx.run("SELECT pg_advisory_xact_lock(7766554435)"));
-  TRY(const Rows rows, tx.run("SELECT setval('job_seq', nextval('job_seq') + ?1 - 1)", {count}));
-  return rows[0][0].i() - count + 1;
+  // Without a lock: one would be held until the commit is on the disk, and submissions would queue for it.
+  TRY(const Rows rows, tx.run("SELECT nextval('job_seq') FROM generate_series(1, ?1)", {count}));
+  for (const Row& row : rows) out.push_back(row[0].i());
+  return out;
 }
 
 std::string job_id(int64_t seq) {
@@ -137,7 +140,7 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
                                            const std::vector<queue::JobSpec>& specs, const Caller& caller) {
   int64_t total = 0;
   for (const auto& spec : specs) total += spec.count;
-  TRY(int64_t seq, take_numbers(tx, total));
+  TRY(const auto numbers, take_numbers(tx, total));
   std::vector<Submitted> out;
   std::map<std::string, int64_t> classes;
   struct Wake {
@@ -154,7 +157,8 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
     const queue::OfflinePolicy offline = queue::offline_policy(spec.document);
     std::string array_id;
     const size_t batch_before = out.size();
-    for (int64_t n = 0; n < spec.count; n++, seq++) {
+    for (int64_t n = 0; n < spec.count; n++) {
+      const int64_t seq = numbers[out.size()];
       Submitted one{job_id(seq), seq, ""};
       if (spec.count > 1 && n == 0) array_id = one.id;
       one.array_id = array_id;

@@ -19,7 +19,9 @@ namespace ffrtmp::store {
 
 namespace {
 
-constexpr int kConnections = 8;
+// A commit waits for the disk, and the server syncs once for all who wait: how many may wait is how many commits
+// a second there are. Opened when they are needed.
+constexpr int kConnections = 24;
 constexpr int kTries = 4;
 constexpr std::chrono::seconds kTakeWait{5};
 constexpr int64_t kLeaderLock = 7766554434;
@@ -129,7 +131,7 @@ class Postgres final : public Database {
     PgTx tx(connection);
     tx.begin_at(clock_.now(clock[0][0].i()));
     TRY_OK(body(tx));
-    TRY_OK(connection.flush());
+    // With it goes whatever the body sent for later; when that fails, the server passes the COMMIT over.
     committing = true;
     TRY_OK(connection.run("COMMIT", {}));
     after = tx.take_after();
