@@ -8,6 +8,7 @@
 
 #include "queue/state.h"
 #include "store/events.h"
+#include "store/sql_words.h"
 #include "sys/redact.h"
 #include "sys/text.h"
 
@@ -49,22 +50,35 @@ Result<int64_t> room_of(Tx& tx, const queue::Board& board, const std::string& te
   return std::max<int64_t>(0, most - rows[0][0].i());
 }
 
-Status offer(Tx& tx, const Claim& in, const Row& row, std::vector<Grant>& grants, std::string& remembered,
-             const std::string& tenant) {
-  Grant grant{row[1].s(), row[2].i() + 1, row[3].s(), row[5].s(), row[6].s()};
-  const int64_t seq = row[0].i();
+/// The same event of several jobs, of their newest attempts.
+Status add_job_events(Tx& tx, const char* kind, const std::string& jobs, const std::string& node) {
+  return tx.later(
+      "INSERT INTO events(at, kind, job_seq, node, tenant, data) SELECT CAST(?2 AS BIGINT), CAST(?3 AS "
+      "TEXT), "
+      "seq, CAST(?4 AS TEXT), tenant, '{\"job\":\"' || id || '\",\"attempt\":' || attempt || '}' FROM jobs "
+      "WHERE seq {IN} ?1 {LIST} ORDER BY seq",
+      {jobs, tx.now(), std::string(kind), node});
+}
+
+/// Gives the jobs to the node: a statement a table for all of them.
+Status offer(Tx& tx, const Claim& in, const Rows& rows, std::vector<Grant>& grants, std::string& remembered) {
+  std::vector<int64_t> numbers;
+  for (const Row& row : rows) {
+    numbers.push_back(row[0].i());
+    grants.push_back({row[1].s(), row[2].i() + 1, row[3].s(), row[5].s(), row[6].s()});
+    remembered += (remembered.empty() ? "" : " ") + std::to_string(numbers.back()) + ":" +
+                  std::to_string(grants.back().attempt);
+  }
+  const std::string jobs = list_of(numbers);
   TRY_OK(
-      tx.later("UPDATE jobs SET state = 'offered', attempt = ?2, node = ?3, offer_until = ?4 WHERE seq = ?1",
-               {seq, grant.attempt, in.node, tx.now() + in.periods.offer}));
+      tx.later("UPDATE jobs SET state = 'offered', attempt = attempt + 1, node = ?2, offer_until = ?3 "
+               "WHERE seq {IN} ?1 {LIST}",
+               {jobs, in.node, tx.now() + in.periods.offer}));
   TRY_OK(
-      tx.later("INSERT INTO attempts(job_seq, attempt, node, state, nonce, offered_at) "
-               "VALUES(?1, ?2, ?3, 'offered', ?4, ?5)",
-               {seq, grant.attempt, in.node, in.nonce, tx.now()}));
-  TRY_OK(add_event(tx, "job.offered", seq, in.node, tenant,
-                   "{\"job\":\"" + grant.job + "\",\"attempt\":" + std::to_string(grant.attempt) + "}"));
-  remembered += (remembered.empty() ? "" : " ") + std::to_string(seq) + ":" + std::to_string(grant.attempt);
-  grants.push_back(std::move(grant));
-  return {};
+      tx.later("INSERT INTO attempts(job_seq, attempt, node, state, nonce, offered_at) SELECT seq, attempt, "
+               "node, 'offered', CAST(?2 AS TEXT), CAST(?3 AS BIGINT) FROM jobs WHERE seq {IN} ?1 {LIST}",
+               {jobs, in.nonce, tx.now()}));
+  return add_job_events(tx, "job.offered", jobs, in.node);
 }
 
 /// The same grants as for the same nonce before, as far as they still stand.
@@ -97,9 +111,9 @@ Result<int64_t> take_from(Tx& tx, queue::Board& board, const Claim& in,
                           const queue::Board::Candidate& candidate, int64_t most, std::vector<Grant>& grants,
                           std::string& remembered) {
   TRY(const Rows rows, tx.run(kTakeSql, {candidate.id, tx.now(), "%|" + in.node + "|%", most}));
-  for (const Row& row : rows) TRY_OK(offer(tx, in, row, grants, remembered, candidate.tenant));
   const auto taken = static_cast<int64_t>(rows.size());
   if (taken > 0) {
+    TRY_OK(offer(tx, in, rows, grants, remembered));
     const int64_t head = rows.rows.back()[4].i(), now = tx.now(), id = candidate.id;
     tx.after_commit([&board, id, taken, head, now] { board.granted(id, taken, head, now); });
   } else {
@@ -243,50 +257,73 @@ FenceAnswer unknown(const std::string& job, int64_t attempt) {
   return out;
 }
 
+std::vector<std::string> ids_of(const auto& items) {
+  std::vector<std::string> out;
+  for (const auto& item : items) out.push_back(item.job);
+  return out;
+}
+
 struct Attempt {
   std::string state, node;
 };
-Result<Attempt> attempt_of(Tx& tx, int64_t seq, int64_t attempt) {
-  TRY(const Rows rows,
-      tx.run("SELECT state, node FROM attempts WHERE job_seq = ?1 AND attempt = ?2", {seq, attempt}));
-  if (rows.empty()) return Attempt{};
-  return Attempt{rows[0][0].s(), rows[0][1].s()};
-}
+/// By the numbers of job and attempt.
+using Attempts = std::map<std::pair<int64_t, int64_t>, Attempt>;
 
-/// The job by its id, whoever's it is: nodes work for all tenants. No value: there is none.
-Result<std::vector<Job>> find_job(Tx& tx, const std::string& id) {
-  auto job = get_job(tx, id, Caller{"", "", true}, true);
-  if (!job && job.error().errnum == ENOENT) return std::vector<Job>{};
-  if (!job) return std::unexpected(job.error());
-  return std::vector<Job>{std::move(*job)};
+/// All attempts of these jobs. Notes in a job when no other one waits for it.
+Result<Attempts> attempts_of(Tx& tx, std::map<std::string, Job>& jobs) {
+  std::vector<int64_t> numbers;
+  for (const auto& [id, job] : jobs) numbers.push_back(job.seq);
+  const std::string list = list_of(numbers);
+  TRY(const Rows rows,
+      tx.run("SELECT job_seq, attempt, state, node FROM attempts WHERE job_seq {IN} ?1 {LIST}", {list}));
+  Attempts out;
+  for (const Row& row : rows) out[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
+  // After the jobs were locked, and not with them: whoever begins to wait for a job locks it for that.
+  TRY(const Rows awaited,
+      tx.run("SELECT DISTINCT after_seq FROM deps WHERE after_seq {IN} ?1 {LIST}", {list}));
+  for (auto& [id, job] : jobs)
+    job.alone = std::ranges::none_of(awaited, [&](const Row& row) { return row[0].i() == job.seq; });
+  return out;
 }
 }  // namespace
 
-Result<FenceAnswer> accept(Tx& tx, const std::string& node, const std::string& id, int64_t attempt) {
-  TRY(const auto found, find_job(tx, id));
-  if (found.empty()) return unknown(id, attempt);
-  Job job = found[0];
-  if (job.attempt != attempt || job.node != node || !queue::active(job.state))
-    return answer(job, attempt, 409, "the grant is not yours any more");
-  if (job.state == "running") {
-    FenceAnswer out = answer(job, attempt, 200);
-    out.duplicate = true;
-    return out;
+Result<std::vector<FenceAnswer>> accept(Tx& tx, const std::string& node, const std::vector<Fence>& grants) {
+  TRY(auto jobs, lock_jobs(tx, ids_of(grants)));
+  std::vector<FenceAnswer> out;
+  std::vector<int64_t> accepted;
+  for (const Fence& grant : grants) {
+    const auto found = jobs.find(grant.job);
+    if (found == jobs.end()) {
+      out.push_back(unknown(grant.job, grant.attempt));
+      continue;
+    }
+    Job& job = found->second;
+    if (job.attempt != grant.attempt || job.node != node || !queue::active(job.state)) {
+      out.push_back(answer(job, grant.attempt, 409, "the grant is not yours any more"));
+      continue;
+    }
+    const bool before = job.state == "running";
+    if (!before) accepted.push_back(job.seq);
+    job.state = "running";
+    out.push_back(answer(job, grant.attempt, 200));
+    out.back().duplicate = before;
   }
-  job.state = "running";
-  const int64_t now = tx.now();
-  const bool paused = job.hold == "paused";
-  TRY_OK(tx.later(
-      "UPDATE jobs SET state = 'running', started_at = ?2, offer_until = NULL, run_by = ?3, run_left = ?4, "
-      "progress_by = ?5, reason = NULL WHERE seq = ?1",
-      {job.seq, now, or_null(job.run_ms == 0 || paused ? 0 : now + job.run_ms),
-       or_null(paused ? job.run_ms : 0),
-       or_null(job.progress_every == 0 || paused ? 0 : now + job.progress_every)}));
+  if (accepted.empty()) return out;
+  const std::string list = list_of(accepted);
+  // The clocks of a paused job stand still.
   TRY_OK(
-      tx.later("UPDATE attempts SET state = 'running', accepted_at = ?3 WHERE job_seq = ?1 AND attempt = ?2",
-               {job.seq, attempt, now}));
-  TRY_OK(add_event(tx, "job.running", job.seq, node, job.tenant, job_event_data(job)));
-  return answer(job, attempt, 200);
+      tx.later("UPDATE jobs SET state = 'running', started_at = ?2, offer_until = NULL, reason = NULL, "
+               "run_by = CASE WHEN hold = 'paused' THEN NULL ELSE ?2 + run_ms END, "
+               "run_left = CASE WHEN hold = 'paused' THEN run_ms END, "
+               "progress_by = CASE WHEN hold = 'paused' THEN NULL ELSE ?2 + progress_every END "
+               "WHERE seq {IN} ?1 {LIST}",
+               {list, tx.now()}));
+  TRY_OK(
+      tx.later("UPDATE attempts SET state = 'running', accepted_at = ?2 WHERE job_seq {IN} ?1 {LIST} AND "
+               "attempt = (SELECT attempt FROM jobs WHERE seq = job_seq)",
+               {list, tx.now()}));
+  TRY_OK(add_job_events(tx, "job.running", list, node));
+  return out;
 }
 
 namespace {
@@ -362,12 +399,10 @@ Status lose_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& jo
   return fail_attempt(tx, board, periods, job, "node", reason, "");
 }
 
+namespace {
 Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& periods, const std::string& node,
-                                const ResultIn& in) {
-  TRY(const auto found, find_job(tx, in.job));
-  if (found.empty()) return unknown(in.job, in.attempt);
-  Job job = found[0];
-  TRY(const Attempt attempt, attempt_of(tx, job.seq, in.attempt));
+                                const ResultIn& in, Job& job, Attempts& attempts) {
+  Attempt& attempt = attempts[{job.seq, in.attempt}];
   const bool good = in.outcome == "succeeded";
   const auto reception =
       queue::receive({job.state, job.attempt, attempt.state, attempt.node}, node, in.attempt, good);
@@ -384,11 +419,14 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
     if (!missing.empty()) return answer(job, in.attempt, 422, missing);
   }
   TRY_OK(end_attempt(tx, job, in.attempt, in.outcome, in.reason, in.document));
+  attempt.state = in.outcome;
   if (reception == queue::Reception::adopt) {
     out.adopted = true;
-    if (queue::active(job.state))
+    if (queue::active(job.state)) {
       TRY_OK(end_attempt(tx, job, job.attempt, "superseded", "attempt " + std::to_string(in.attempt) + " won",
                          ""));
+      attempts[{job.seq, job.attempt}].state = "superseded";
+    }
   }
   if (good) {
     job.node = node;
@@ -404,6 +442,24 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
     if (of_the_node) TRY_OK(count_sickness(tx, node, job, true));
   }
   out.state = job.state;
+  return out;
+}
+}  // namespace
+
+Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const Periods& periods,
+                                              const std::string& node, const std::vector<ResultIn>& results) {
+  TRY(auto jobs, lock_jobs(tx, ids_of(results)));
+  TRY(auto attempts, attempts_of(tx, jobs));
+  std::vector<FenceAnswer> out;
+  for (const ResultIn& in : results) {
+    const auto found = jobs.find(in.job);
+    if (found == jobs.end()) {
+      out.push_back(unknown(in.job, in.attempt));
+      continue;
+    }
+    TRY(auto answer, take_result(tx, board, periods, node, in, found->second, attempts));
+    out.push_back(std::move(answer));
+  }
   return out;
 }
 

@@ -17,15 +17,16 @@ Status note_progress(Tx& tx, const Job& job, const Beat::Item& item) {
   if (item.mark < 0)
     return tx.later("UPDATE attempts SET progress = ?3, progress_at = ?4 WHERE job_seq = ?1 AND attempt = ?2",
                     {job.seq, item.attempt, item.progress, tx.now()});
-  TRY(const Rows moved,
-      tx.run("UPDATE attempts SET progress = ?3, progress_at = ?4, progress_mark = ?5 WHERE "
-             "job_seq = ?1 AND attempt = ?2 AND (progress_mark IS NULL OR progress_mark < ?5)",
-             {job.seq, item.attempt, item.progress, tx.now(), item.mark}));
   // Only a watermark that rises pushes the stall clock on: a node that repeats itself does not.
-  if (moved.changed > 0 && job.progress_every != 0 && job.hold.empty())
-    return tx.later("UPDATE jobs SET progress_by = ?2 WHERE seq = ?1",
-                    {job.seq, tx.now() + job.progress_every});
-  return {};
+  if (job.progress_every != 0 && job.hold.empty())
+    TRY_OK(
+        tx.later("UPDATE jobs SET progress_by = ?2 WHERE seq = ?1 AND EXISTS(SELECT 1 FROM attempts WHERE "
+                 "job_seq = ?1 AND attempt = ?3 AND (progress_mark IS NULL OR progress_mark < ?4))",
+                 {job.seq, tx.now() + job.progress_every, item.attempt, item.mark}));
+  return tx.later(
+      "UPDATE attempts SET progress = ?3, progress_at = ?4, progress_mark = ?5 WHERE job_seq = ?1 AND "
+      "attempt = ?2 AND (progress_mark IS NULL OR progress_mark < ?5)",
+      {job.seq, item.attempt, item.progress, tx.now(), item.mark});
 }
 
 /// The node has an attempt that is not the job's: what it shall do with it.

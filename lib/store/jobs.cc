@@ -5,6 +5,7 @@
 #include "queue/rules.h"
 #include "queue/state.h"
 #include "store/events.h"
+#include "store/sql_words.h"
 #include "sys/clock.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -216,6 +217,18 @@ Result<Job> get_job(Tx& tx, const std::string& id, const Caller& caller, bool lo
   return job;
 }
 
+Result<std::map<std::string, Job>> lock_jobs(Tx& tx, const std::vector<std::string>& ids) {
+  std::vector<int64_t> numbers;
+  for (const std::string& id : ids)
+    if (const int64_t seq = seq_of(id); seq != 0) numbers.push_back(seq);
+  // In their order, so that two batches cannot wait for each other.
+  TRY(const Rows rows, tx.run(std::string(kColumns) + "WHERE j.seq {IN} ?1 {LIST} ORDER BY j.seq {LOCK_J}",
+                              {list_of(numbers)}));
+  std::map<std::string, Job> out;
+  for (const Row& row : rows) out.emplace(row[1].s(), job_of(row));
+  return out;
+}
+
 Json job_json(const Job& job, bool with_spec) {
   const auto when = [](int64_t ms) { return ms == 0 ? Json(nullptr) : Json(rfc3339({ms * 1'000'000})); };
   Json out;
@@ -291,6 +304,7 @@ std::string job_event_data(const Job& job, const std::string& reason) {
 }
 
 Status settle_dependents(Tx& tx, queue::Board& board, const Job& job, bool succeeded) {
+  if (job.alone) return {};
   TRY(const Rows deps, tx.run("SELECT job_seq FROM deps WHERE after_seq = ?1", {job.seq}));
   if (deps.empty()) return {};
   TRY_OK(tx.later("DELETE FROM deps WHERE after_seq = ?1", {job.seq}));

@@ -19,8 +19,8 @@ namespace ffrtmp::store {
 
 namespace {
 
-// A commit waits for the disk, and the server syncs once for all who wait: how many may wait is how many commits
-// a second there are. Opened when they are needed.
+// A commit waits for the disk, and the server syncs once for all who wait: how many may wait is how many
+// commits a second there are. Opened when they are needed.
 constexpr int kConnections = 24;
 constexpr int kTries = 4;
 constexpr std::chrono::seconds kTakeWait{5};

@@ -190,14 +190,15 @@ TEST_CASE("grant, accept, result; repetitions and strangers") {
     REQUIRE(first->grants.size() == 1);
     CHECK(again->grants[0].job == first->grants[0].job);
     const std::string job = first->grants[0].job;
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-2", job, 1); }).status == 409);
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); }).status == 200);
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); }).duplicate);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-2", {{job, 1}}); })[0].status == 409);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); })[0].status == 200);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); })[0].duplicate);
     ResultIn in;
     in.job = job, in.attempt = 1, in.outcome = "succeeded", in.document = "{}";
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-2", in); }).status == 409);
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-1", in); }).state == "succeeded");
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-1", in); }).duplicate);
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-2", {in}); })[0].status == 409);
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-1", {in}); })[0].state ==
+          "succeeded");
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-1", {in}); })[0].duplicate);
   }
 }
 
@@ -247,7 +248,7 @@ TEST_CASE("time takes back offers, gives up silent nodes, and ends late jobs") {
     const auto made = f.submit(2);
     const auto got = f.take("n-1", 2);
     REQUIRE(got->grants.size() == 2);
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", got->grants[0].job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{got->grants[0].job, 1}}); });
     const auto age = [&](const char* sql) {
       REQUIRE(f.db->write([&](Tx& tx) -> Status {
         TRY_OK(tx.run(sql));
@@ -275,7 +276,7 @@ TEST_CASE("a copy of an agent takes no job from the first one, and is refused") 
     const auto got = f.take("n-1", 1);
     REQUIRE(got->grants.size() == 1);
     const std::string job = got->grants[0].job;
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); });
     const auto beat = [&](const char* session, int64_t number, bool with_job) {
       Beat in;
       in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;
@@ -310,7 +311,7 @@ TEST_CASE("a node that was started anew with another boot gives its jobs back") 
     f.node("n-1");
     f.submit(1);
     const std::string job = f.take("n-1", 1)->grants[0].job;
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); });
     const auto beat = [&](const char* session, int64_t number) {
       Beat in;
       in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;
