@@ -27,6 +27,10 @@ class Tx {
   /// Runs several statements without parameters (migrations).
   virtual Status script(const std::string& sql) = 0;
   virtual Dialect dialect() const = 0;
+  /// What is written here will be said again soon, so that its commit need not wait for the disk: others see
+  /// it at once, and only a crash of the database's host can lose it. (SQLite syncs once for all who wait,
+  /// and makes no difference.)
+  virtual Status unhurried() = 0;
 
   /// The database's clock when the transaction began: milliseconds since 1970. Never runs backwards within a
   /// process, whatever happens to the wall clock.

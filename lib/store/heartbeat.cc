@@ -177,6 +177,8 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
     out.commands.push_back(
         {item.job, item.attempt, action, cancelled ? row[6].s() : "", row[8].s(), row[9].s()});
   }
+  // A beat that says what the one before said changes nothing but moments, and the next one renews those.
+  bool routine = heard == queue::Hearing::current && node.online && !other_boot && strangers.empty();
   for (const Row& row : mine) {
     if (row[3].s() != "running" || known.contains(row[1].s())) continue;
     TRY(Job job, get_job(tx, row[0].i(), true));
@@ -184,10 +186,12 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
     // It may have been accepted while this beat was under way, or be of an agent that will yet speak.
     const bool before_boot = job.started_at < node.rebooted_at;
     if (!settled || (!before_boot && tx.now() - job.started_at < in.periods.forget_slack)) continue;
+    routine = false;
     TRY_OK(lose_attempt(tx, board, in.periods, job,
                         before_boot ? "its node was restarted" : "its node does not know it", before_boot));
   }
   for (const Beat::Item* item : strangers) TRY_OK(judge_stranger(tx, board, id, *item, out));
+  if (routine) TRY_OK(tx.unhurried());
   return out;
 }
 

@@ -38,6 +38,7 @@ class PgTx final : public Tx {
   }
   Status script(const std::string& sql) override { return connection_.script(sql); }
   Dialect dialect() const override { return Dialect::postgres; }
+  Status unhurried() override { return later("SET LOCAL synchronous_commit = off", {}); }
 
  private:
   PgConnection& connection_;

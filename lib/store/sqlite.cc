@@ -194,6 +194,7 @@ class SqliteTx final : public Tx {
     return connection_.exec(in_dialect(sql, Dialect::sqlite).c_str());
   }
   Dialect dialect() const override { return Dialect::sqlite; }
+  Status unhurried() override { return {}; }
 
  private:
   Connection& connection_;

@@ -1,0 +1,34 @@
+// Its own pool of workers does the rounds. In batches: with the settings of its own performance test (localQueue,
+// completeJobBatchDelay). Its end of a job is not waited for by the worker, so the time runs until the pool has stopped.
+const { EventEmitter } = require("events");
+const job = require("./job.js");
+
+exports.open = async (where, { clients, batch }) => {
+  process.env.NO_LOG_SUCCESS = "1";
+  const { Logger, makeWorkerUtils, run } = require("graphile-worker");
+  const logger = new Logger(() => (level, message) => { if (level === "error") console.error(message); });
+  const utils = await makeWorkerUtils({ connectionString: where, maxPoolSize: clients, logger });
+  await utils.migrate();
+  return {
+    submit: (_, count) => count === 1 ? utils.addJob("bench", job)
+      : utils.addJobs(Array.from({ length: count }, () => ({ identifier: "bench", payload: job }))),
+    run: async (jobs, claims, now) => {
+      const events = new EventEmitter(), asked = new Map();
+      events.on("worker:getJob:start", ({ worker }) => asked.set(worker.workerId, now()));
+      events.on("job:start", ({ worker }) => claims.push(now() - asked.get(worker.workerId)));
+      let left = jobs, finished;
+      const all = new Promise((resolve) => { finished = resolve; });
+      const start = now();
+      const runner = await run({
+        preset: { worker: { connectionString: where, concurrentJobs: 24, maxPoolSize: 25,
+          ...(batch > 1 && { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }) } },
+        events, logger, noHandleSignals: true,
+        taskList: { bench: () => { if (--left === 0) finished(); } },
+      });
+      await all;
+      await runner.stop();
+      return ((now() - start) * jobs) / (jobs - left);
+    },
+    close: () => utils.release(),
+  };
+};
