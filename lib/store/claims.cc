@@ -28,9 +28,7 @@ struct Load {
   std::vector<std::string> groups;
 };
 
-Result<Load> load_of(Tx& tx, const std::string& node) {
-  TRY(const Rows rows,
-      tx.run("SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {node}));
+Load load_of(const Rows& rows) {
   Load out;
   out.jobs = static_cast<int64_t>(rows.size());
   for (const Row& row : rows)
@@ -164,11 +162,12 @@ Result<std::shared_ptr<const queue::NodeCaps>> caps_of(const std::string& text) 
 }  // namespace
 
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
-  TRY(const Rows node,
-      tx.run(
-          "SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE id = ?1 "
-          "{LOCK}",
-          {in.node}));
+  TRY(const auto rows,
+      tx.ask({{"SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE "
+               "id = ?1 {LOCK}",
+               {in.node}},
+              {"SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {in.node}}}));
+  const Rows& node = rows[0];
   if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
   const Row& row = node[0];
   Claimed out;
@@ -183,7 +182,7 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   if (row[2].i() != 0) out.closed = "draining";
   if (!out.closed.empty()) return out;
 
-  TRY(const Load load, load_of(tx, in.node));
+  const Load load = load_of(rows[1]);
   queue::Free free = in.free;
   free.slots = std::min(free.slots, out.caps->max_jobs - load.jobs);
   std::vector<std::string> groups = load.groups;
@@ -257,10 +256,11 @@ FenceAnswer unknown(const std::string& job, int64_t attempt) {
   return out;
 }
 
-std::vector<std::string> ids_of(const auto& items) {
-  std::vector<std::string> out;
-  for (const auto& item : items) out.push_back(item.job);
-  return out;
+std::string numbers_of(const auto& items) {
+  std::vector<int64_t> out;
+  for (const auto& item : items)
+    if (const int64_t seq = seq_of(item.job); seq != 0) out.push_back(seq);
+  return list_of(out);
 }
 
 struct Attempt {
@@ -268,27 +268,11 @@ struct Attempt {
 };
 /// By the numbers of job and attempt.
 using Attempts = std::map<std::pair<int64_t, int64_t>, Attempt>;
-
-/// All attempts of these jobs. Notes in a job when no other one waits for it.
-Result<Attempts> attempts_of(Tx& tx, std::map<std::string, Job>& jobs) {
-  std::vector<int64_t> numbers;
-  for (const auto& [id, job] : jobs) numbers.push_back(job.seq);
-  const std::string list = list_of(numbers);
-  TRY(const Rows rows,
-      tx.run("SELECT job_seq, attempt, state, node FROM attempts WHERE job_seq {IN} ?1 {LIST}", {list}));
-  Attempts out;
-  for (const Row& row : rows) out[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
-  // After the jobs were locked, and not with them: whoever begins to wait for a job locks it for that.
-  TRY(const Rows awaited,
-      tx.run("SELECT DISTINCT after_seq FROM deps WHERE after_seq {IN} ?1 {LIST}", {list}));
-  for (auto& [id, job] : jobs)
-    job.alone = std::ranges::none_of(awaited, [&](const Row& row) { return row[0].i() == job.seq; });
-  return out;
-}
 }  // namespace
 
 Result<std::vector<FenceAnswer>> accept(Tx& tx, const std::string& node, const std::vector<Fence>& grants) {
-  TRY(auto jobs, lock_jobs(tx, ids_of(grants)));
+  TRY(const auto rows, tx.ask({lock_jobs(numbers_of(grants))}));
+  auto jobs = read_jobs(rows[0]);
   std::vector<FenceAnswer> out;
   std::vector<int64_t> accepted;
   for (const Fence& grant : grants) {
@@ -448,8 +432,18 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
 
 Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const Periods& periods,
                                               const std::string& node, const std::vector<ResultIn>& results) {
-  TRY(auto jobs, lock_jobs(tx, ids_of(results)));
-  TRY(auto attempts, attempts_of(tx, jobs));
+  const std::string list = numbers_of(results);
+  // Who waits for them is asked when they are locked, and not with it: whoever begins to wait for a job locks
+  // it.
+  TRY(const auto rows,
+      tx.ask({lock_jobs(list),
+              {"SELECT job_seq, attempt, state, node FROM attempts WHERE job_seq {IN} ?1 {LIST}", {list}},
+              {"SELECT DISTINCT after_seq FROM deps WHERE after_seq {IN} ?1 {LIST}", {list}}}));
+  auto jobs = read_jobs(rows[0]);
+  Attempts attempts;
+  for (const Row& row : rows[1]) attempts[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
+  for (auto& [id, job] : jobs)
+    job.alone = std::ranges::none_of(rows[2], [&](const Row& row) { return row[0].i() == job.seq; });
   std::vector<FenceAnswer> out;
   for (const ResultIn& in : results) {
     const auto found = jobs.find(in.job);

@@ -85,14 +85,19 @@ struct Listener {
   queue::Speakers who;
 };
 
-Result<Listener> listener(Tx& tx, const std::string& id) {
-  TRY(const Rows rows,
-      tx.run("SELECT name, boot_id, draining, cordoned, online, rebooted_at, session, beat, beat_at, "
-             "former_session, "
-             "former_beat, former_words, session_since, refused_session FROM nodes WHERE id = ?1 {LOCK}",
-             {id}));
-  if (rows.empty()) return sys_error("no such node:", id, ENOENT);
-  const Row& r = rows[0];
+/// What a heartbeat looks at: its node, and the node's jobs.
+Result<std::vector<Rows>> look(Tx& tx, const std::string& id) {
+  return tx.ask({{"SELECT name, boot_id, draining, cordoned, online, rebooted_at, session, beat, beat_at, "
+                  "former_session, "
+                  "former_beat, former_words, session_since, refused_session FROM nodes WHERE id = ?1 {LOCK}",
+                  {id}},
+                 {"SELECT seq, id, attempt, state, cancel, hold, reason, progress_every, queue, priority "
+                  "FROM jobs WHERE "
+                  "node = ?1 AND state IN ('offered', 'running')",
+                  {id}}});
+}
+
+Listener listener(const Row& r) {
   return Listener{r[0].s(),
                   r[1].s(),
                   r[2].i() != 0,
@@ -124,7 +129,9 @@ Status tell_of_clone(Tx& tx, const std::string& id, const Listener& node) {
 }  // namespace
 
 Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id, const Beat& in) {
-  TRY(Listener node, listener(tx, id));
+  TRY(const auto looked, look(tx, id));
+  if (looked[0].empty()) return sys_error("no such node:", id, ENOENT);
+  Listener node = listener(looked[0][0]);
   BeatAnswer out;
   out.draining = node.draining;
   out.cordoned = node.cordoned;
@@ -149,10 +156,7 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
   const bool settled = queue::settled(node.who, tx.now(), in.lease);
 
   // One look for all: a node with a hundred jobs must not cost a hundred queries a beat.
-  TRY(const Rows mine, tx.run("SELECT seq, id, attempt, state, cancel, hold, reason, progress_every, queue, "
-                              "priority FROM jobs WHERE "
-                              "node = ?1 AND state IN ('offered', 'running')",
-                              {id}));
+  const Rows& mine = looked[1];
   std::unordered_map<std::string_view, const Row*> by_id;
   for (const Row& row : mine) by_id.emplace(row[1].s(), &row);
   std::vector<const Beat::Item*> strangers;

@@ -5,7 +5,6 @@
 #include "queue/rules.h"
 #include "queue/state.h"
 #include "store/events.h"
-#include "store/sql_words.h"
 #include "sys/clock.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -217,13 +216,13 @@ Result<Job> get_job(Tx& tx, const std::string& id, const Caller& caller, bool lo
   return job;
 }
 
-Result<std::map<std::string, Job>> lock_jobs(Tx& tx, const std::vector<std::string>& ids) {
-  std::vector<int64_t> numbers;
-  for (const std::string& id : ids)
-    if (const int64_t seq = seq_of(id); seq != 0) numbers.push_back(seq);
+Question lock_jobs(const std::string& list) {
   // In their order, so that two batches cannot wait for each other.
-  TRY(const Rows rows, tx.run(std::string(kColumns) + "WHERE j.seq {IN} ?1 {LIST} ORDER BY j.seq {LOCK_J}",
-                              {list_of(numbers)}));
+  static const std::string sql = std::string(kColumns) + "WHERE j.seq {IN} ?1 {LIST} ORDER BY j.seq {LOCK_J}";
+  return {sql, {list}};
+}
+
+std::map<std::string, Job> read_jobs(const Rows& rows) {
   std::map<std::string, Job> out;
   for (const Row& row : rows) out.emplace(row[1].s(), job_of(row));
   return out;

@@ -45,8 +45,9 @@ struct Job {
 /// it.
 Result<Job> get_job(Tx& tx, const std::string& id, const Caller& caller, bool lock = false);
 Result<Job> get_job(Tx& tx, int64_t seq, bool lock);
-/// Reads and locks all of these that there are, whoever's they are, by their ids: one question for a batch.
-Result<std::map<std::string, Job>> lock_jobs(Tx& tx, const std::vector<std::string>& ids);
+/// Reads and locks all jobs of a list of numbers; `read_jobs` gives them by their ids, whoever's they are.
+Question lock_jobs(const std::string& list);
+std::map<std::string, Job> read_jobs(const Rows& rows);
 
 /// What everybody may see of it: no stream keys.
 Json job_json(const Job& job, bool with_spec);
