@@ -384,8 +384,37 @@ Status lose_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& jo
 }
 
 namespace {
+/// Ends jobs that have all succeeded at the attempt that is theirs, and for which nobody waits: what `finish`
+/// does for one. Their attempts have ended, and hold the results.
+Status succeed(Tx& tx, queue::Board& board, const std::vector<Job*>& jobs, const std::string& node) {
+  std::vector<int64_t> numbers;
+  std::map<std::string, int64_t> by_tenant;
+  for (Job* job : jobs) {
+    numbers.push_back(job->seq);
+    by_tenant[job->tenant]++;
+  }
+  const std::string list = list_of(numbers);
+  TRY_OK(tx.later(
+      "UPDATE jobs SET state = 'succeeded', ended_at = ?2, reason = NULL, node = ?3, hold = '', "
+      "result = (SELECT a.result FROM attempts a WHERE a.job_seq = jobs.seq AND a.attempt = jobs.attempt), "
+      "offer_until = NULL, run_by = NULL, run_left = NULL, progress_by = NULL WHERE seq {IN} ?1 {LIST}",
+      {list, tx.now(), node}));
+  tx.after_commit([&board, by_tenant] {
+    for (const auto& [tenant, count] : by_tenant) board.running(tenant, -count);
+  });
+  return add_job_events(tx, "job.succeeded", list, node);
+}
+
+/// Results that came together.
+struct Batch {
+  Attempts attempts;
+  std::vector<Job*> well;  ///< are left for `succeed`
+  bool sound = false;      ///< the node's last result was a success, and it is noted
+};
+
 Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& periods, const std::string& node,
-                                const ResultIn& in, Job& job, Attempts& attempts) {
+                                const ResultIn& in, Job& job, Batch& batch) {
+  Attempts& attempts = batch.attempts;
   Attempt& attempt = attempts[{job.seq, in.attempt}];
   const bool good = in.outcome == "succeeded";
   const auto reception =
@@ -412,11 +441,15 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
       attempts[{job.seq, job.attempt}].state = "superseded";
     }
   }
-  if (good) {
+  if (good && !std::exchange(batch.sound, true)) TRY_OK(count_sickness(tx, node, job, false));
+  if (good && reception == queue::Reception::accept && job.alone && queue::active(job.state)) {
+    job.node = node;
+    job.state = "succeeded";
+    batch.well.push_back(&job);
+  } else if (good) {
     job.node = node;
     job.attempt = reception == queue::Reception::adopt ? job.attempt : in.attempt;
     TRY_OK(finish(tx, board, job, "succeeded", "", in.document));
-    TRY_OK(count_sickness(tx, node, job, false));
   } else if (in.outcome == "cancelled" || job.cancel != 0) {
     TRY_OK(finish(tx, board, job, "cancelled", in.reason.empty() ? "cancelled" : in.reason, in.document));
   } else {
@@ -424,6 +457,7 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
     TRY_OK(fail_attempt(tx, board, periods, job, in.failure_class, in.reason.empty() ? "failed" : in.reason,
                         in.document));
     if (of_the_node) TRY_OK(count_sickness(tx, node, job, true));
+    if (of_the_node) batch.sound = false;
   }
   out.state = job.state;
   return out;
@@ -440,8 +474,8 @@ Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const
               {"SELECT job_seq, attempt, state, node FROM attempts WHERE job_seq {IN} ?1 {LIST}", {list}},
               {"SELECT DISTINCT after_seq FROM deps WHERE after_seq {IN} ?1 {LIST}", {list}}}));
   auto jobs = read_jobs(rows[0]);
-  Attempts attempts;
-  for (const Row& row : rows[1]) attempts[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
+  Batch batch;
+  for (const Row& row : rows[1]) batch.attempts[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
   for (auto& [id, job] : jobs)
     job.alone = std::ranges::none_of(rows[2], [&](const Row& row) { return row[0].i() == job.seq; });
   std::vector<FenceAnswer> out;
@@ -451,9 +485,10 @@ Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const
       out.push_back(unknown(in.job, in.attempt));
       continue;
     }
-    TRY(auto answer, take_result(tx, board, periods, node, in, found->second, attempts));
+    TRY(auto answer, take_result(tx, board, periods, node, in, found->second, batch));
     out.push_back(std::move(answer));
   }
+  if (!batch.well.empty()) TRY_OK(succeed(tx, board, batch.well, node));
   return out;
 }
 

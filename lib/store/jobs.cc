@@ -5,6 +5,7 @@
 #include "queue/rules.h"
 #include "queue/state.h"
 #include "store/events.h"
+#include "store/sql_words.h"
 #include "sys/clock.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -181,7 +182,6 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
             "INSERT INTO files(job_seq, kind, name, attempt, size, sha256, state, place, created_at) "
             "VALUES(?1, 'input', ?2, 0, ?3, ?4, 'expected', '', ?5)",
             {seq, input.name, input.size, input.sha256, tx.now()}));
-      TRY_OK(add_event(tx, "job.submitted", seq, "", tenant, "{\"job\":\"" + one.id + "\"}"));
       if (waiting == 0) {
         auto& wake = wakes.try_emplace(class_id, Wake{ready_at, 0}).first->second;
         wake.ready_at = std::min(wake.ready_at, ready_at);
@@ -190,6 +190,10 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
       out.push_back(std::move(one));
     }
   }
+  TRY_OK(
+      tx.later("INSERT INTO events(at, kind, job_seq, tenant, data) SELECT created_at, 'job.submitted', seq, "
+               "tenant, '{\"job\":\"' || id || '\"}' FROM jobs WHERE seq {IN} ?1 {LIST} ORDER BY seq",
+               {list_of(numbers)}));
   const int64_t now = tx.now();
   tx.after_commit([&board, wakes, now] {
     for (const auto& [id, wake] : wakes) board.ready(id, wake.ready_at, now, wake.count);
