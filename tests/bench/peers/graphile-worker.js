@@ -12,12 +12,13 @@ exports.open = async (where, { clients, batch }) => {
   return {
     submit: (_, count) => count === 1 ? utils.addJob("bench", job)
       : utils.addJobs(Array.from({ length: count }, () => ({ identifier: "bench", payload: job }))),
-    run: async (jobs, claims, now) => {
+    run: async (jobs, claims, now, patience) => {
       const events = new EventEmitter(), asked = new Map();
       events.on("worker:getJob:start", ({ worker }) => asked.set(worker.workerId, now()));
       events.on("job:start", ({ worker }) => claims.push(now() - asked.get(worker.workerId)));
       let left = jobs, finished;
       const all = new Promise((resolve) => { finished = resolve; });
+      const timer = setTimeout(() => finished(), patience);
       const start = now();
       const runner = await run({
         preset: { worker: { connectionString: where, concurrentJobs: 24, maxPoolSize: 25,
@@ -26,8 +27,9 @@ exports.open = async (where, { clients, batch }) => {
         taskList: { bench: () => { if (--left === 0) finished(); } },
       });
       await all;
+      clearTimeout(timer);
       await runner.stop();
-      return ((now() - start) * jobs) / (jobs - left);
+      return ((jobs - left) * 1000) / (now() - start);
     },
     close: () => utils.release(),
   };

@@ -69,7 +69,7 @@ class Beanstalkd(Peer):
         self.start("-f", "0")
 
     def start(self, *sync):
-        self.process = subprocess.Popen(["beanstalkd", "-l", "127.0.0.1", "-p", str(self.where), "-b", self.folder, *sync])
+        self.process = subprocess.Popen(["beanstalkd", "-l", "127.0.0.1", "-p", str(self.where), "-b", self.folder, *sync], stderr=subprocess.DEVNULL)
         eventually(lambda: socket.socket().connect_ex(("127.0.0.1", self.where)) == 0)
 
     def fill(self, jobs):
@@ -78,6 +78,11 @@ class Beanstalkd(Peer):
         super().fill(jobs)
         self.close()
         self.start("-f", "0")
+        with socket.create_connection(("127.0.0.1", self.where)) as s:
+            s.sendall(b"stats\r\n")
+            ready = int(re.search(rb"current-jobs-ready: (\d+)", s.recv(65536))[1])
+        if ready < jobs:
+            raise RuntimeError(f"of {jobs} jobs it has {ready} after a restart")
 
     def close(self):
         self.process.terminate()
@@ -165,7 +170,7 @@ def run(args, folder, postgres, rows):
                     rows.append(row)
                     print(HEAD.format(name, mode, backlog, *(f"{row[k]:,.0f}" for k in ("submit_per_s", "lifecycle_per_s")),
                                       *(f"{row[k]:.1f}" for k in ("p50_ms", "p99_ms")), row["claim"], row["load"]), flush=True)
-            except (RuntimeError, OSError) as error:
+            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
                 print(f"left out: {name}, {backlog} queued: {error}", flush=True)
             finally:
                 if queue:
