@@ -1,5 +1,6 @@
-// Its own pool of workers does the rounds. In batches: with the settings of its own performance test (localQueue,
-// completeJobBatchDelay). Its end of a job is not waited for by the worker, so the time runs until the pool has stopped.
+// Its own pool of workers does the rounds: as many as there are clients, or in batches with the settings of its own
+// performance test (24 workers, localQueue, completeJobBatchDelay). No worker waits for the end of a job to be written,
+// so the time runs until the pool has stopped.
 const { EventEmitter } = require("events");
 const job = require("./job.js");
 
@@ -21,8 +22,8 @@ exports.open = async (where, { clients, batch }) => {
       const timer = setTimeout(() => finished(), patience);
       const start = now();
       const runner = await run({
-        preset: { worker: { connectionString: where, concurrentJobs: 24, maxPoolSize: 25,
-          ...(batch > 1 && { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }) } },
+        preset: { worker: { connectionString: where, ...(batch === 1 ? { concurrentJobs: clients, maxPoolSize: clients + 1 }
+          : { concurrentJobs: 24, maxPoolSize: 25, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }) } },
         events, logger, noHandleSignals: true,
         taskList: { bench: () => { if (--left === 0) finished(); } },
       });
