@@ -30,7 +30,7 @@ exports.open = async (where, { clients, batch }) => {
       await all;
       clearTimeout(timer);
       await runner.stop();
-      return ((jobs - left) * 1000) / (now() - start);
+      return { done: jobs - left, per_s: ((jobs - left) * 1000) / (now() - start) };
     },
     close: () => utils.release(),
   };

@@ -4,14 +4,14 @@
 //   measure.js QUEUE WHERE fill JOBS
 //   measure.js QUEUE WHERE CLIENTS BATCH JOBS
 //
-// Prints {"submit_per_s", "lifecycle_per_s", "p50_ms", "p99_ms"}. A queue is a file beside this one: `open(where, options)`
+// Prints {"submit_per_s", "lifecycle_per_s", "ended", "p50_ms", "p99_ms"}. A queue is a file beside this one: `open(where, options)`
 // gives submit(count), and claim(count), heartbeat(claims), complete(claims), or else run(jobs), which does its own.
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const percentile = (list, part) => list[Math.floor((list.length * part) / 100)];
 
 const patience = 20000; // a queue that is too slow for all that it was given is judged by what it did until then
 
-/// `clients` loops that take `batch` of `count` at a time; gives how many were done in a second.
+/// `clients` loops that take `batch` of `count` at a time; gives how many were done, and in a second.
 async function share(clients, batch, count, step, until = Infinity) {
   const start = now();
   let done = 0;
@@ -23,7 +23,7 @@ async function share(clients, batch, count, step, until = Infinity) {
       done += mine;
     }
   }));
-  return (done * 1000) / (now() - start);
+  return { done, per_s: (done * 1000) / (now() - start) };
 }
 
 async function fill(name, where, jobs) {
@@ -54,7 +54,7 @@ async function measure(name, where, clients, batch, jobs) {
   await queue.close();
   claims.sort((a, b) => a - b);
   console.log(JSON.stringify({
-    submit_per_s: submitted, lifecycle_per_s: ended,
+    submit_per_s: submitted.per_s, lifecycle_per_s: ended.per_s, ended: ended.done,
     p50_ms: percentile(claims, 50) ?? null, p99_ms: percentile(claims, 99) ?? null,
   }));
 }

@@ -2,7 +2,7 @@
 """A master beside other queues, in one run: what they submit, what they carry from claim to completion, empty and with many queued; then
 what thousands of parked agents cost. Everybody is at the same machine, on the same PostgreSQL where they use one, and waits for the disk
 before it answers. Prints figures; it is not a timed test. docs/BENCHMARKS.md says what they mean."""
-import argparse, statistics
+import argparse, resource, statistics
 import os, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -33,6 +33,9 @@ class Ours:
         m = self.master
         return asked([CLIENT, str(m.port), m.ca, m.key, "lifecycle", str(clients), str(batch), str(jobs)])
 
+    def servers(self):
+        return [self.master.process.pid]
+
     def close(self):
         self.master.kill()
 
@@ -53,6 +56,9 @@ class Peer:
 
     def measure(self, clients, batch, jobs):
         return self.ask(clients, batch, jobs)
+
+    def servers(self):
+        return []
 
     def close(self):
         pass
@@ -84,6 +90,9 @@ class Beanstalkd(Peer):
         if ready < jobs:
             raise RuntimeError(f"of {jobs} jobs it has {ready} after a restart")
 
+    def servers(self):
+        return [self.process.pid]
+
     def close(self):
         self.process.terminate()
         self.process.wait()
@@ -99,6 +108,18 @@ def asked(command, env=None):
 def memory(pid):
     text = open(f"/proc/{pid}/smaps_rollup").read()
     return int(re.search(r"^Rss:\s+(\d+)", text, re.M)[1]) / 1024
+
+
+def cpu_s(postgres, servers):
+    """What the server processes and all clients that have ended took of the processors."""
+    own = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = 0
+    for pid in postgres.processes() + servers:
+        try:
+            ticks += sum(int(f) for f in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:15])
+        except OSError:
+            pass  # a connection that was closed: it counts with its parent
+    return own.ru_utime + own.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def sync_ms(folder, call):
@@ -136,10 +157,10 @@ def settle(postgres, where):
         subprocess.run([postgres.bin + "/psql", "-q", "-d", where, "-c", "VACUUM ANALYZE", "-c", "CHECKPOINT"], check=True)
 
 
-HEAD = "{:<18} {:<14} {:>7} {:>9} {:>13} {:>10} {:>8} {:>5}"
+HEAD = "{:<18} {:<14} {:>7} {:>9} {:>13} {:>10} {:>8} {:>11} {:>5}"
 
 
-NOTES = """A claim is a request: of 100 jobs in batches. The time of a lifecycle holds, each on the disk before it is answered,
+NOTES = """CPU is what clients, servers and PostgreSQL took together, of a job's submission and lifecycle. A claim is a request: of 100 jobs in batches. The time of a lifecycle holds, each on the disk before it is answered,
   master            lease, accept, heartbeat, result, over TLS; a record of each attempt, four events a job, a fence and a lease. On
                     PostgreSQL a routine heartbeat does not wait for the disk.
   pg-boss           fetch, complete: two statements; no TLS, no lease or heartbeat, no history (the row keeps its last moments), no fence
@@ -161,7 +182,7 @@ def run(args, folder, postgres, rows):
         return start
     queues = {"master, SQLite": ours_sqlite, "master, PostgreSQL": ours_postgres, "pg-boss": npm("pg-boss"),
               "graphile-worker": npm("graphile-worker"), "beanstalkd": lambda place: (Beanstalkd(place), None)}
-    print(HEAD.format("", "", "queued", "submit/s", "lifecycles/s", "claim p50", "p99 ms", "load"))
+    print(HEAD.format("", "", "queued", "submit/s", "lifecycles/s", "claim p50", "p99 ms", "CPU us/job", "load"))
     for backlog in sorted({0, args.backlog}):
         for name, start in queues.items():
             if args.only and not any(part in name.lower() for part in args.only):
@@ -175,11 +196,14 @@ def run(args, folder, postgres, rows):
                     settle(postgres, where)
                 for mode, (clients, batch, jobs) in MODES.items():
                     load = os.getloadavg()[0]
-                    row = queue.measure(clients, batch, jobs // (5 if args.quick else 1))
+                    jobs //= 5 if args.quick else 1
+                    before = cpu_s(postgres, queue.servers())
+                    row = queue.measure(clients, batch, jobs)
+                    row["cpu_us_a_job"] = (cpu_s(postgres, queue.servers()) - before) / max(1, row.get("ended", jobs)) * 1e6
                     row.update(queue=name, mode=mode, clients=clients, batch=batch, backlog=backlog, load=round(load, 1))
                     rows.append(row)
                     print(HEAD.format(name, mode, backlog, *(f"{row[k]:,.0f}" for k in ("submit_per_s", "lifecycle_per_s")),
-                                      *(f"{row[k]:.1f}" for k in ("p50_ms", "p99_ms")), row["load"]), flush=True)
+                                      *(f"{row[k]:.1f}" for k in ("p50_ms", "p99_ms")), f"{row['cpu_us_a_job']:,.0f}", row["load"]), flush=True)
             except (RuntimeError, OSError, subprocess.SubprocessError) as error:
                 print(f"left out: {name}, {backlog} queued: {error}", flush=True)
             finally:
