@@ -399,21 +399,13 @@ Answer accept_jobs(std::shared_ptr<Call> call) {
   if (!body) return refused;
   FieldErrors errors;
   bool single = false;
-  struct Item {
-    std::string job;
-    int64_t attempt;
-  };
-  const auto items = read_items<Item>(*body, errors, single, [](ObjectReader& in) {
-    return Item{in.text("job", 1, 64), in.whole("attempt", 1, INT32_MAX, 0)};
+  const auto items = read_items<store::Fence>(*body, errors, single, [](ObjectReader& in) {
+    return store::Fence{in.text("job", 1, 64), in.whole("attempt", 1, INT32_MAX, 0)};
   });
   if (!items) return problem(422, "", "the request is not right", errors);
   std::vector<store::FenceAnswer> answers;
   const Status done = call->app.write([&](store::Tx& tx) -> Status {
-    answers.clear();
-    for (const auto& item : *items) {
-      TRY(auto answer, store::accept(tx, call->who.id, item.job, item.attempt));
-      answers.push_back(std::move(answer));
-    }
+    TRY(answers, store::accept(tx, call->who.id, *items));
     return {};
   });
   if (!done) return failure(done.error());
@@ -452,11 +444,7 @@ Answer post_results(std::shared_ptr<Call> call) {
   std::vector<store::FenceAnswer> answers;
   const store::Periods periods = call->app.periods();
   const Status done = call->app.write([&](store::Tx& tx) -> Status {
-    answers.clear();
-    for (const auto& item : *items) {
-      TRY(auto answer, store::take_result(tx, call->app.board, periods, call->who.id, item));
-      answers.push_back(std::move(answer));
-    }
+    TRY(answers, store::take_results(tx, call->app.board, periods, call->who.id, *items));
     return {};
   });
   if (!done) return failure(done.error());

@@ -8,6 +8,7 @@
 
 #include "queue/state.h"
 #include "store/events.h"
+#include "store/sql_words.h"
 #include "sys/redact.h"
 #include "sys/text.h"
 
@@ -27,9 +28,7 @@ struct Load {
   std::vector<std::string> groups;
 };
 
-Result<Load> load_of(Tx& tx, const std::string& node) {
-  TRY(const Rows rows,
-      tx.run("SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {node}));
+Load load_of(const Rows& rows) {
   Load out;
   out.jobs = static_cast<int64_t>(rows.size());
   for (const Row& row : rows)
@@ -49,22 +48,35 @@ Result<int64_t> room_of(Tx& tx, const queue::Board& board, const std::string& te
   return std::max<int64_t>(0, most - rows[0][0].i());
 }
 
-Status offer(Tx& tx, const Claim& in, const Row& row, std::vector<Grant>& grants, std::string& remembered,
-             const std::string& tenant) {
-  Grant grant{row[1].s(), row[2].i() + 1, row[3].s(), row[5].s(), row[6].s()};
-  const int64_t seq = row[0].i();
+/// The same event of several jobs, of their newest attempts.
+Status add_job_events(Tx& tx, const char* kind, const std::string& jobs, const std::string& node) {
+  return tx.later(
+      "INSERT INTO events(at, kind, job_seq, node, tenant, data) SELECT CAST(?2 AS BIGINT), CAST(?3 AS "
+      "TEXT), "
+      "seq, CAST(?4 AS TEXT), tenant, '{\"job\":\"' || id || '\",\"attempt\":' || attempt || '}' FROM jobs "
+      "WHERE seq {IN} ?1 {LIST} ORDER BY seq",
+      {jobs, tx.now(), std::string(kind), node});
+}
+
+/// Gives the jobs to the node: a statement a table for all of them.
+Status offer(Tx& tx, const Claim& in, const Rows& rows, std::vector<Grant>& grants, std::string& remembered) {
+  std::vector<int64_t> numbers;
+  for (const Row& row : rows) {
+    numbers.push_back(row[0].i());
+    grants.push_back({row[1].s(), row[2].i() + 1, row[3].s(), row[5].s(), row[6].s()});
+    remembered += (remembered.empty() ? "" : " ") + std::to_string(numbers.back()) + ":" +
+                  std::to_string(grants.back().attempt);
+  }
+  const std::string jobs = list_of(numbers);
   TRY_OK(
-      tx.later("UPDATE jobs SET state = 'offered', attempt = ?2, node = ?3, offer_until = ?4 WHERE seq = ?1",
-               {seq, grant.attempt, in.node, tx.now() + in.periods.offer}));
+      tx.later("UPDATE jobs SET state = 'offered', attempt = attempt + 1, node = ?2, offer_until = ?3 "
+               "WHERE seq {IN} ?1 {LIST}",
+               {jobs, in.node, tx.now() + in.periods.offer}));
   TRY_OK(
-      tx.later("INSERT INTO attempts(job_seq, attempt, node, state, nonce, offered_at) "
-               "VALUES(?1, ?2, ?3, 'offered', ?4, ?5)",
-               {seq, grant.attempt, in.node, in.nonce, tx.now()}));
-  TRY_OK(add_event(tx, "job.offered", seq, in.node, tenant,
-                   "{\"job\":\"" + grant.job + "\",\"attempt\":" + std::to_string(grant.attempt) + "}"));
-  remembered += (remembered.empty() ? "" : " ") + std::to_string(seq) + ":" + std::to_string(grant.attempt);
-  grants.push_back(std::move(grant));
-  return {};
+      tx.later("INSERT INTO attempts(job_seq, attempt, node, state, nonce, offered_at) SELECT seq, attempt, "
+               "node, 'offered', CAST(?2 AS TEXT), CAST(?3 AS BIGINT) FROM jobs WHERE seq {IN} ?1 {LIST}",
+               {jobs, in.nonce, tx.now()}));
+  return add_job_events(tx, "job.offered", jobs, in.node);
 }
 
 /// The same grants as for the same nonce before, as far as they still stand.
@@ -101,9 +113,9 @@ Result<int64_t> take_from(Tx& tx, queue::Board& board, const Claim& in,
                           std::string& remembered) {
   TRY(const Rows rows,
       tx.run(kTakeSql, {candidate.id, tx.now(), "%|" + in.node + "|%", most, tx.now() - in.periods.offer}));
-  for (const Row& row : rows) TRY_OK(offer(tx, in, row, grants, remembered, candidate.tenant));
   const auto taken = static_cast<int64_t>(rows.size());
   if (taken > 0) {
+    TRY_OK(offer(tx, in, rows, grants, remembered));
     const int64_t head = rows.rows.back()[4].i(), now = tx.now(), id = candidate.id;
     tx.after_commit([&board, id, taken, head, now] { board.granted(id, taken, head, now); });
   } else {
@@ -154,10 +166,12 @@ Result<std::shared_ptr<const queue::NodeCaps>> caps_of(const std::string& text) 
 }  // namespace
 
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
-  TRY(const Rows node, tx.run("SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant, "
-                              "online FROM nodes WHERE id = ?1 "
-                              "{LOCK}",
-                              {in.node}));
+  TRY(const auto rows,
+      tx.ask({{"SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE "
+               "id = ?1 {LOCK}",
+               {in.node}},
+              {"SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {in.node}}}));
+  const Rows& node = rows[0];
   if (node.empty()) return sys_error("no such node:", in.node, ENOENT);
   const Row& row = node[0];
   Claimed out;
@@ -175,7 +189,7 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   if (row[6].i() == 0) out.closed = "offline";
   if (!out.closed.empty()) return out;
 
-  TRY(const Load load, load_of(tx, in.node));
+  const Load load = load_of(rows[1]);
   queue::Free free = in.free;
   free.slots = std::min(free.slots, out.caps->max_jobs - load.jobs);
   std::vector<std::string> groups = load.groups;
@@ -249,50 +263,58 @@ FenceAnswer unknown(const std::string& job, int64_t attempt) {
   return out;
 }
 
+std::string numbers_of(const auto& items) {
+  std::vector<int64_t> out;
+  for (const auto& item : items)
+    if (const int64_t seq = seq_of(item.job); seq != 0) out.push_back(seq);
+  return list_of(out);
+}
+
 struct Attempt {
   std::string state, node;
 };
-Result<Attempt> attempt_of(Tx& tx, int64_t seq, int64_t attempt) {
-  TRY(const Rows rows,
-      tx.run("SELECT state, node FROM attempts WHERE job_seq = ?1 AND attempt = ?2", {seq, attempt}));
-  if (rows.empty()) return Attempt{};
-  return Attempt{rows[0][0].s(), rows[0][1].s()};
-}
-
-/// The job by its id, whoever's it is: nodes work for all tenants. No value: there is none.
-Result<std::vector<Job>> find_job(Tx& tx, const std::string& id) {
-  auto job = get_job(tx, id, Caller{"", "", true}, true);
-  if (!job && job.error().errnum == ENOENT) return std::vector<Job>{};
-  if (!job) return std::unexpected(job.error());
-  return std::vector<Job>{std::move(*job)};
-}
+/// By the numbers of job and attempt.
+using Attempts = std::map<std::pair<int64_t, int64_t>, Attempt>;
 }  // namespace
 
-Result<FenceAnswer> accept(Tx& tx, const std::string& node, const std::string& id, int64_t attempt) {
-  TRY(const auto found, find_job(tx, id));
-  if (found.empty()) return unknown(id, attempt);
-  Job job = found[0];
-  if (job.attempt != attempt || job.node != node || !queue::active(job.state))
-    return answer(job, attempt, 409, "the grant is not yours any more");
-  if (job.state == "running") {
-    FenceAnswer out = answer(job, attempt, 200);
-    out.duplicate = true;
-    return out;
+Result<std::vector<FenceAnswer>> accept(Tx& tx, const std::string& node, const std::vector<Fence>& grants) {
+  TRY(const auto rows, tx.ask({lock_jobs(numbers_of(grants))}));
+  auto jobs = read_jobs(rows[0]);
+  std::vector<FenceAnswer> out;
+  std::vector<int64_t> accepted;
+  for (const Fence& grant : grants) {
+    const auto found = jobs.find(grant.job);
+    if (found == jobs.end()) {
+      out.push_back(unknown(grant.job, grant.attempt));
+      continue;
+    }
+    Job& job = found->second;
+    if (job.attempt != grant.attempt || job.node != node || !queue::active(job.state)) {
+      out.push_back(answer(job, grant.attempt, 409, "the grant is not yours any more"));
+      continue;
+    }
+    const bool before = job.state == "running";
+    if (!before) accepted.push_back(job.seq);
+    job.state = "running";
+    out.push_back(answer(job, grant.attempt, 200));
+    out.back().duplicate = before;
   }
-  job.state = "running";
-  const int64_t now = tx.now();
-  const bool paused = job.hold == "paused";
-  TRY_OK(tx.later(
-      "UPDATE jobs SET state = 'running', started_at = ?2, offer_until = NULL, run_by = ?3, run_left = ?4, "
-      "progress_by = ?5, reason = NULL WHERE seq = ?1",
-      {job.seq, now, or_null(job.run_ms == 0 || paused ? 0 : now + job.run_ms),
-       or_null(paused ? job.run_ms : 0),
-       or_null(job.progress_every == 0 || paused ? 0 : now + job.progress_every)}));
+  if (accepted.empty()) return out;
+  const std::string list = list_of(accepted);
+  // The clocks of a paused job stand still.
   TRY_OK(
-      tx.later("UPDATE attempts SET state = 'running', accepted_at = ?3 WHERE job_seq = ?1 AND attempt = ?2",
-               {job.seq, attempt, now}));
-  TRY_OK(add_event(tx, "job.running", job.seq, node, job.tenant, job_event_data(job)));
-  return answer(job, attempt, 200);
+      tx.later("UPDATE jobs SET state = 'running', started_at = ?2, offer_until = NULL, reason = NULL, "
+               "run_by = CASE WHEN hold = 'paused' THEN NULL ELSE ?2 + run_ms END, "
+               "run_left = CASE WHEN hold = 'paused' THEN run_ms END, "
+               "progress_by = CASE WHEN hold = 'paused' THEN NULL ELSE ?2 + progress_every END "
+               "WHERE seq {IN} ?1 {LIST}",
+               {list, tx.now()}));
+  TRY_OK(
+      tx.later("UPDATE attempts SET state = 'running', accepted_at = ?2 WHERE job_seq {IN} ?1 {LIST} AND "
+               "attempt = (SELECT attempt FROM jobs WHERE seq = job_seq)",
+               {list, tx.now()}));
+  TRY_OK(add_job_events(tx, "job.running", list, node));
+  return out;
 }
 
 namespace {
@@ -369,12 +391,39 @@ Status lose_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& jo
   return fail_attempt(tx, board, periods, job, "node", reason, "");
 }
 
+namespace {
+/// Ends jobs that have all succeeded at the attempt that is theirs, and for which nobody waits: what `finish`
+/// does for one. Their attempts have ended, and hold the results.
+Status succeed(Tx& tx, queue::Board& board, const std::vector<Job*>& jobs, const std::string& node) {
+  std::vector<int64_t> numbers;
+  std::map<std::string, int64_t> by_tenant;
+  for (Job* job : jobs) {
+    numbers.push_back(job->seq);
+    by_tenant[job->tenant]++;
+  }
+  const std::string list = list_of(numbers);
+  TRY_OK(tx.later(
+      "UPDATE jobs SET state = 'succeeded', ended_at = ?2, reason = NULL, node = ?3, hold = '', "
+      "result = (SELECT a.result FROM attempts a WHERE a.job_seq = jobs.seq AND a.attempt = jobs.attempt), "
+      "offer_until = NULL, run_by = NULL, run_left = NULL, progress_by = NULL WHERE seq {IN} ?1 {LIST}",
+      {list, tx.now(), node}));
+  tx.after_commit([&board, by_tenant] {
+    for (const auto& [tenant, count] : by_tenant) board.running(tenant, -count);
+  });
+  return add_job_events(tx, "job.succeeded", list, node);
+}
+
+/// Results that came together.
+struct Batch {
+  Attempts attempts;
+  std::vector<Job*> well;  ///< are left for `succeed`
+  bool sound = false;      ///< the node's last result was a success, and it is noted
+};
+
 Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& periods, const std::string& node,
-                                const ResultIn& in) {
-  TRY(const auto found, find_job(tx, in.job));
-  if (found.empty()) return unknown(in.job, in.attempt);
-  Job job = found[0];
-  TRY(const Attempt attempt, attempt_of(tx, job.seq, in.attempt));
+                                const ResultIn& in, Job& job, Batch& batch) {
+  Attempts& attempts = batch.attempts;
+  Attempt& attempt = attempts[{job.seq, in.attempt}];
   const bool good = in.outcome == "succeeded";
   const auto reception =
       queue::receive({job.state, job.attempt, attempt.state, attempt.node}, node, in.attempt, good);
@@ -391,25 +440,64 @@ Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& peri
     if (!missing.empty()) return answer(job, in.attempt, 422, missing);
   }
   TRY_OK(end_attempt(tx, job, in.attempt, in.outcome, in.reason, in.document));
+  attempt.state = in.outcome;
   if (reception == queue::Reception::adopt) {
     out.adopted = true;
-    if (queue::active(job.state))
+    if (queue::active(job.state)) {
       TRY_OK(end_attempt(tx, job, job.attempt, "superseded", "attempt " + std::to_string(in.attempt) + " won",
                          ""));
+      attempts[{job.seq, job.attempt}].state = "superseded";
+    }
   }
-  if (good) {
+  if (good && !std::exchange(batch.sound, true)) TRY_OK(count_sickness(tx, node, job, false));
+  if (good && reception == queue::Reception::accept && job.alone && queue::active(job.state)) {
+    job.node = node;
+    job.state = "succeeded";
+    batch.well.push_back(&job);
+  } else if (good) {
     job.node = node;
     job.attempt = reception == queue::Reception::adopt ? job.attempt : in.attempt;
     TRY_OK(finish(tx, board, job, "succeeded", "", in.document));
-    TRY_OK(count_sickness(tx, node, job, false));
   } else if (in.outcome == "cancelled" || job.cancel != 0) {
     TRY_OK(finish(tx, board, job, "cancelled", in.reason.empty() ? "cancelled" : in.reason, in.document));
   } else {
     TRY_OK(fail_attempt(tx, board, periods, job, in.failure_class, in.reason.empty() ? "failed" : in.reason,
                         in.document));
-    if (queue::speaks_against_node(in.failure_class)) TRY_OK(count_sickness(tx, node, job, true));
+    if (queue::speaks_against_node(in.failure_class)) {
+      TRY_OK(count_sickness(tx, node, job, true));
+      batch.sound = false;
+    }
   }
   out.state = job.state;
+  return out;
+}
+}  // namespace
+
+Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const Periods& periods,
+                                              const std::string& node, const std::vector<ResultIn>& results) {
+  const std::string list = numbers_of(results);
+  // Who waits for them is asked when they are locked, and not with it: whoever begins to wait for a job locks
+  // it.
+  TRY(const auto rows,
+      tx.ask({lock_jobs(list),
+              {"SELECT job_seq, attempt, state, node FROM attempts WHERE job_seq {IN} ?1 {LIST}", {list}},
+              {"SELECT DISTINCT after_seq FROM deps WHERE after_seq {IN} ?1 {LIST}", {list}}}));
+  auto jobs = read_jobs(rows[0]);
+  Batch batch;
+  for (const Row& row : rows[1]) batch.attempts[{row[0].i(), row[1].i()}] = {row[2].s(), row[3].s()};
+  for (auto& [id, job] : jobs)
+    job.alone = std::ranges::none_of(rows[2], [&](const Row& row) { return row[0].i() == job.seq; });
+  std::vector<FenceAnswer> out;
+  for (const ResultIn& in : results) {
+    const auto found = jobs.find(in.job);
+    if (found == jobs.end()) {
+      out.push_back(unknown(in.job, in.attempt));
+      continue;
+    }
+    TRY(auto answer, take_result(tx, board, periods, node, in, found->second, batch));
+    out.push_back(std::move(answer));
+  }
+  if (!batch.well.empty()) TRY_OK(succeed(tx, board, batch.well, node));
   return out;
 }
 

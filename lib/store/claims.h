@@ -44,7 +44,13 @@ struct Claimed {
 };
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& claim);
 
-/// The outcome of one (job, attempt) in an accept or a result.
+/// A job's attempt, by whose number others are told apart.
+struct Fence {
+  std::string job;
+  int64_t attempt = 0;
+};
+
+/// The outcome of one fence in an accept or a result.
 struct FenceAnswer {
   std::string job;
   int64_t attempt = 0;
@@ -56,7 +62,8 @@ struct FenceAnswer {
   bool adopted = false;
   std::string detail;
 };
-Result<FenceAnswer> accept(Tx& tx, const std::string& node, const std::string& job, int64_t attempt);
+/// An answer for each, in their order.
+Result<std::vector<FenceAnswer>> accept(Tx& tx, const std::string& node, const std::vector<Fence>& grants);
 
 struct ResultIn {
   std::string job;
@@ -70,8 +77,9 @@ struct ResultIn {
   };
   std::vector<File> artifacts;  ///< must have arrived before a success is believed
 };
-Result<FenceAnswer> take_result(Tx& tx, queue::Board& board, const Periods& periods, const std::string& node,
-                                const ResultIn& in);
+/// An answer for each, in their order.
+Result<std::vector<FenceAnswer>> take_results(Tx& tx, queue::Board& board, const Periods& periods,
+                                              const std::string& node, const std::vector<ResultIn>& results);
 
 /// The node of a running job is silent, or does not know the job: what becomes of the job.
 Status lose_attempt(Tx& tx, queue::Board& board, const Periods& periods, Job& job, const std::string& reason,

@@ -13,6 +13,12 @@ namespace ffrtmp::store {
 
 enum class Dialect { sqlite, postgres };
 
+/// A statement with its parameters.
+struct Question {
+  std::string_view sql;
+  std::vector<Param> params;
+};
+
 /// One transaction. SQL is written once for both databases: parameters are ?1, ?2, …; a few words in braces
 /// differ by dialect (see sql_words.h). Valid only inside the function it was given to. Not thread-safe.
 class Tx {
@@ -21,12 +27,20 @@ class Tx {
 
   /// Runs a statement and gives its rows. Errors: see `fault_of`.
   virtual Result<Rows> run(std::string_view sql, const std::vector<Param>& params = {}) = 0;
+  /// Runs statements in their order and gives the rows of each. None depends on another one's rows, so that
+  /// PostgreSQL answers them in one round trip; each still sees what was committed before it began, and that
+  /// is after the one before it had its locks.
+  virtual Result<std::vector<Rows>> ask(const std::vector<Question>& questions) = 0;
   /// Runs a statement whose rows nobody needs. PostgreSQL sends it with the next `run` or the commit, so that
   /// many cost one round trip; an error surfaces there and undoes the whole transaction.
   virtual Status later(std::string_view sql, const std::vector<Param>& params = {}) = 0;
   /// Runs several statements without parameters (migrations).
   virtual Status script(const std::string& sql) = 0;
   virtual Dialect dialect() const = 0;
+  /// What is written here will be said again soon, so that its commit need not wait for the disk: others see
+  /// it at once, and only a crash of the database's host can lose it. (SQLite syncs once for all who wait,
+  /// and makes no difference.)
+  virtual Status unhurried() = 0;
 
   /// The database's clock when the transaction began: milliseconds since 1970. Never runs backwards within a
   /// process, whatever happens to the wall clock.

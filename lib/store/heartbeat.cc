@@ -17,15 +17,16 @@ Status note_progress(Tx& tx, const Job& job, const Beat::Item& item) {
   if (item.mark < 0)
     return tx.later("UPDATE attempts SET progress = ?3, progress_at = ?4 WHERE job_seq = ?1 AND attempt = ?2",
                     {job.seq, item.attempt, item.progress, tx.now()});
-  TRY(const Rows moved,
-      tx.run("UPDATE attempts SET progress = ?3, progress_at = ?4, progress_mark = ?5 WHERE "
-             "job_seq = ?1 AND attempt = ?2 AND (progress_mark IS NULL OR progress_mark < ?5)",
-             {job.seq, item.attempt, item.progress, tx.now(), item.mark}));
   // Only a watermark that rises pushes the stall clock on: a node that repeats itself does not.
-  if (moved.changed > 0 && job.progress_every != 0 && job.hold.empty())
-    return tx.later("UPDATE jobs SET progress_by = ?2 WHERE seq = ?1",
-                    {job.seq, tx.now() + job.progress_every});
-  return {};
+  if (job.progress_every != 0 && job.hold.empty())
+    TRY_OK(
+        tx.later("UPDATE jobs SET progress_by = ?2 WHERE seq = ?1 AND EXISTS(SELECT 1 FROM attempts WHERE "
+                 "job_seq = ?1 AND attempt = ?3 AND (progress_mark IS NULL OR progress_mark < ?4))",
+                 {job.seq, tx.now() + job.progress_every, item.attempt, item.mark}));
+  return tx.later(
+      "UPDATE attempts SET progress = ?3, progress_at = ?4, progress_mark = ?5 WHERE job_seq = ?1 AND "
+      "attempt = ?2 AND (progress_mark IS NULL OR progress_mark < ?5)",
+      {job.seq, item.attempt, item.progress, tx.now(), item.mark});
 }
 
 /// The node has an attempt that is not the job's: what it shall do with it.
@@ -84,14 +85,19 @@ struct Listener {
   queue::Speakers who;
 };
 
-Result<Listener> listener(Tx& tx, const std::string& id) {
-  TRY(const Rows rows,
-      tx.run("SELECT name, boot_id, draining, cordoned, online, rebooted_at, session, beat, beat_at, "
-             "former_session, "
-             "former_beat, former_words, session_since, refused_session FROM nodes WHERE id = ?1 {LOCK}",
-             {id}));
-  if (rows.empty()) return sys_error("no such node:", id, ENOENT);
-  const Row& r = rows[0];
+/// What a heartbeat looks at: its node, and the node's jobs.
+Result<std::vector<Rows>> look(Tx& tx, const std::string& id) {
+  return tx.ask({{"SELECT name, boot_id, draining, cordoned, online, rebooted_at, session, beat, beat_at, "
+                  "former_session, "
+                  "former_beat, former_words, session_since, refused_session FROM nodes WHERE id = ?1 {LOCK}",
+                  {id}},
+                 {"SELECT seq, id, attempt, state, cancel, hold, reason, progress_every, queue, priority "
+                  "FROM jobs WHERE "
+                  "node = ?1 AND state IN ('offered', 'running')",
+                  {id}}});
+}
+
+Listener listener(const Row& r) {
   return Listener{r[0].s(),
                   r[1].s(),
                   r[2].i() != 0,
@@ -123,7 +129,9 @@ Status tell_of_clone(Tx& tx, const std::string& id, const Listener& node) {
 }  // namespace
 
 Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id, const Beat& in) {
-  TRY(Listener node, listener(tx, id));
+  TRY(const auto looked, look(tx, id));
+  if (looked[0].empty()) return sys_error("no such node:", id, ENOENT);
+  Listener node = listener(looked[0][0]);
   BeatAnswer out;
   out.draining = node.draining;
   out.cordoned = node.cordoned;
@@ -148,10 +156,7 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
   const bool settled = queue::settled(node.who, tx.now(), in.lease);
 
   // One look for all: a node with a hundred jobs must not cost a hundred queries a beat.
-  TRY(const Rows mine, tx.run("SELECT seq, id, attempt, state, cancel, hold, reason, progress_every, queue, "
-                              "priority FROM jobs WHERE "
-                              "node = ?1 AND state IN ('offered', 'running')",
-                              {id}));
+  const Rows& mine = looked[1];
   std::unordered_map<std::string_view, const Row*> by_id;
   for (const Row& row : mine) by_id.emplace(row[1].s(), &row);
   std::vector<const Beat::Item*> strangers;
@@ -176,6 +181,8 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
     out.commands.push_back(
         {item.job, item.attempt, action, cancelled ? row[6].s() : "", row[8].s(), row[9].s()});
   }
+  // A beat that says what the one before said changes nothing but moments, and the next one renews those.
+  bool routine = heard == queue::Hearing::current && node.online && !other_boot && strangers.empty();
   for (const Row& row : mine) {
     if (row[3].s() != "running" || known.contains(row[1].s())) continue;
     TRY(Job job, get_job(tx, row[0].i(), true));
@@ -183,10 +190,12 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
     // It may have been accepted while this beat was under way, or be of an agent that will yet speak.
     const bool before_boot = job.started_at < node.rebooted_at;
     if (!settled || (!before_boot && tx.now() - job.started_at < in.periods.forget_slack)) continue;
+    routine = false;
     TRY_OK(lose_attempt(tx, board, in.periods, job,
                         before_boot ? "its node was restarted" : "its node does not know it", before_boot));
   }
   for (const Beat::Item* item : strangers) TRY_OK(judge_stranger(tx, board, id, *item, out));
+  if (routine) TRY_OK(tx.unhurried());
   return out;
 }
 

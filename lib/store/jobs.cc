@@ -5,6 +5,7 @@
 #include "queue/rules.h"
 #include "queue/state.h"
 #include "store/events.h"
+#include "store/sql_words.h"
 #include "sys/clock.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -46,16 +47,19 @@ std::unexpected<Error> wrong_state(const Job& job, const char* verb) {
   return sys_error(std::string("cannot ") + verb + " job", job.id, EBUSY, "it is " + job.state);
 }
 
-Result<int64_t> take_numbers(Tx& tx, int64_t count) {
+/// Numbers of new jobs, rising. They have gaps where several masters take some at the same time.
+Result<std::vector<int64_t>> take_numbers(Tx& tx, int64_t count) {
+  std::vector<int64_t> out;
   if (tx.dialect() == Dialect::sqlite) {
     TRY(const Rows rows,
         tx.run("UPDATE counters SET value = value + ?1 WHERE name = 'job' RETURNING value", {count}));
-    return rows[0][0].i() - count + 1;
+    for (int64_t seq = rows[0][0].i() - count; seq < rows[0][0].i(); seq++) out.push_back(seq + 1);
+    return out;
   }
-  // One by one they would be a round trip each; setval under a lock gives a block.
-  TRY_OK(tx.run("SELECT pg_advisory_xact_lock(7766554435)"));
-  TRY(const Rows rows, tx.run("SELECT setval('job_seq', nextval('job_seq') + ?1 - 1)", {count}));
-  return rows[0][0].i() - count + 1;
+  // Without a lock: one would be held until the commit is on the disk, and submissions would queue for it.
+  TRY(const Rows rows, tx.run("SELECT nextval('job_seq') FROM generate_series(1, ?1)", {count}));
+  for (const Row& row : rows) out.push_back(row[0].i());
+  return out;
 }
 
 std::string job_id(int64_t seq) {
@@ -137,7 +141,7 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
                                            const std::vector<queue::JobSpec>& specs, const Caller& caller) {
   int64_t total = 0;
   for (const auto& spec : specs) total += spec.count;
-  TRY(int64_t seq, take_numbers(tx, total));
+  TRY(const auto numbers, take_numbers(tx, total));
   std::vector<Submitted> out;
   std::map<std::string, int64_t> classes;
   struct Wake {
@@ -154,7 +158,8 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
     const queue::OfflinePolicy offline = queue::offline_policy(spec.document);
     std::string array_id;
     const size_t batch_before = out.size();
-    for (int64_t n = 0; n < spec.count; n++, seq++) {
+    for (int64_t n = 0; n < spec.count; n++) {
+      const int64_t seq = numbers[out.size()];
       Submitted one{job_id(seq), seq, ""};
       if (spec.count > 1 && n == 0) array_id = one.id;
       one.array_id = array_id;
@@ -177,7 +182,6 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
             "INSERT INTO files(job_seq, kind, name, attempt, size, sha256, state, place, created_at) "
             "VALUES(?1, 'input', ?2, 0, ?3, ?4, 'expected', '', ?5)",
             {seq, input.name, input.size, input.sha256, tx.now()}));
-      TRY_OK(add_event(tx, "job.submitted", seq, "", tenant, "{\"job\":\"" + one.id + "\"}"));
       if (waiting == 0) {
         auto& wake = wakes.try_emplace(class_id, Wake{ready_at, 0}).first->second;
         wake.ready_at = std::min(wake.ready_at, ready_at);
@@ -186,6 +190,10 @@ Result<std::vector<Submitted>> insert_jobs(Tx& tx, queue::Board& board,
       out.push_back(std::move(one));
     }
   }
+  TRY_OK(
+      tx.later("INSERT INTO events(at, kind, job_seq, tenant, data) SELECT created_at, 'job.submitted', seq, "
+               "tenant, '{\"job\":\"' || id || '\"}' FROM jobs WHERE seq {IN} ?1 {LIST} ORDER BY seq",
+               {list_of(numbers)}));
   const int64_t now = tx.now();
   tx.after_commit([&board, wakes, now] {
     for (const auto& [id, wake] : wakes) board.ready(id, wake.ready_at, now, wake.count);
@@ -210,6 +218,18 @@ Result<Job> get_job(Tx& tx, const std::string& id, const Caller& caller, bool lo
   if (job->id != id || (!caller.admin && job->tenant != caller.tenant))
     return std::unexpected(no_such_job(id));
   return job;
+}
+
+Question lock_jobs(const std::string& list) {
+  // In their order, so that two batches cannot wait for each other.
+  static const std::string sql = std::string(kColumns) + "WHERE j.seq {IN} ?1 {LIST} ORDER BY j.seq {LOCK_J}";
+  return {sql, {list}};
+}
+
+std::map<std::string, Job> read_jobs(const Rows& rows) {
+  std::map<std::string, Job> out;
+  for (const Row& row : rows) out.emplace(row[1].s(), job_of(row));
+  return out;
 }
 
 Json job_json(const Job& job, bool with_spec) {
@@ -287,6 +307,7 @@ std::string job_event_data(const Job& job, const std::string& reason) {
 }
 
 Status settle_dependents(Tx& tx, queue::Board& board, const Job& job, bool succeeded) {
+  if (job.alone) return {};
   TRY(const Rows deps, tx.run("SELECT job_seq FROM deps WHERE after_seq = ?1", {job.seq}));
   if (deps.empty()) return {};
   TRY_OK(tx.later("DELETE FROM deps WHERE after_seq = ?1", {job.seq}));

@@ -39,11 +39,15 @@ struct Job {
           run_by = 0, run_left = 0, run_ms = 0, progress_by = 0, progress_every = 0, patience = 0;
   std::string id, state, hold, type, tenant, key_id, queue, priority, spec, node, avoid, lost_on, reason,
       result, array_id, spread;
+  bool alone = false;  ///< it was looked up, under the job's lock, that no other job waits for it
 };
 /// Reads one job and (in a write) locks its row. ENOENT when there is none, or when the caller may not see
 /// it.
 Result<Job> get_job(Tx& tx, const std::string& id, const Caller& caller, bool lock = false);
 Result<Job> get_job(Tx& tx, int64_t seq, bool lock);
+/// Reads and locks all jobs of a list of numbers; `read_jobs` gives them by their ids, whoever's they are.
+Question lock_jobs(const std::string& list);
+std::map<std::string, Job> read_jobs(const Rows& rows);
 
 /// What everybody may see of it: no stream keys.
 Json job_json(const Job& job, bool with_spec);

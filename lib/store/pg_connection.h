@@ -25,6 +25,7 @@ class PgConnection {
   /// Sends without waiting. The answer is read (and its error seen) by the next `run` or `flush`.
   Status send(std::string_view sql, const std::vector<Param>& params);
   Result<Rows> run(std::string_view sql, const std::vector<Param>& params);
+  Result<std::vector<Rows>> ask(const std::vector<Question>& questions);
   /// Waits for everything that was sent.
   Status flush();
   /// Several statements in one string; leaves pipeline mode for it.
@@ -32,9 +33,9 @@ class PgConnection {
   PGconn* raw() { return conn_; }
 
  private:
-  Result<Rows> drain();
-  /// Reads all results up to the pipeline's next sync: the last statement's rows, or the first error.
-  Result<Rows> read_results();
+  Result<std::vector<Rows>> drain();
+  /// Reads all results up to the pipeline's next sync: each statement's rows, or the first error.
+  Result<std::vector<Rows>> read_results();
   /// False when nothing came in time: the server is there and does not answer (it hangs, or a firewall
   /// between us swallows packets), which libpq itself would wait for without end.
   bool answer_comes(int64_t until_ms);

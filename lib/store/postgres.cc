@@ -19,7 +19,9 @@ namespace ffrtmp::store {
 
 namespace {
 
-constexpr int kConnections = 8;
+// A commit waits for the disk, and the server syncs once for all who wait: how many may wait is how many
+// commits a second there are. Opened when they are needed.
+constexpr int kConnections = 24;
 constexpr int kTries = 4;
 constexpr std::chrono::seconds kTakeWait{5};
 constexpr int64_t kLeaderLock = 7766554434;
@@ -29,16 +31,24 @@ class PgTx final : public Tx {
  public:
   explicit PgTx(PgConnection& connection) : connection_(connection) {}
   Result<Rows> run(std::string_view sql, const std::vector<Param>& params) override {
+    heard_ = true;
     return connection_.run(sql, params);
+  }
+  Result<std::vector<Rows>> ask(const std::vector<Question>& questions) override {
+    heard_ = true;
+    return connection_.ask(questions);
   }
   Status later(std::string_view sql, const std::vector<Param>& params) override {
     return connection_.send(sql, params);
   }
   Status script(const std::string& sql) override { return connection_.script(sql); }
   Dialect dialect() const override { return Dialect::postgres; }
+  Status unhurried() override { return later("SET LOCAL synchronous_commit = off", {}); }
+  bool heard() const { return heard_; }
 
  private:
   PgConnection& connection_;
+  bool heard_ = false;  ///< the server has answered, so the connection was not lost before
 };
 
 class Postgres final : public Database {
@@ -124,16 +134,26 @@ class Postgres final : public Database {
       down_until_ = monotonic_now().count() + 1'000'000'000;
       return connected;
     }
+    TRY(const int64_t now, moment(connection));
     TRY_OK(connection.send(begin, {}));
-    TRY(const Rows clock, connection.run(kClockSql, {}));
     PgTx tx(connection);
-    tx.begin_at(clock_.now(clock[0][0].i()));
+    tx.begin_at(now);
     TRY_OK(body(tx));
-    TRY_OK(connection.flush());
+    if (!tx.heard()) TRY_OK(connection.flush());
+    // With it goes whatever the body sent for later; when that fails, the server passes the COMMIT over.
     committing = true;
     TRY_OK(connection.run("COMMIT", {}));
     after = tx.take_after();
     return {};
+  }
+
+  /// The database's clock: it is asked once a second, and followed with our own in between.
+  Result<int64_t> moment(PgConnection& connection) {
+    const int64_t mono = monotonic_now().count();
+    if (mono < ask_clock_at_.load()) return clock_.estimate();
+    TRY(const Rows clock, connection.run(kClockSql, {}));
+    ask_clock_at_ = mono + 1'000'000'000;
+    return clock_.now(clock[0][0].i());
   }
 
   /// nullptr when none became free in time.
@@ -223,7 +243,7 @@ class Postgres final : public Database {
   std::vector<PgConnection*> free_;
   std::set<std::pair<std::string, std::string>> outbox_;
   OnNotify on_notify_;
-  std::atomic<int64_t> down_until_ = 0;
+  std::atomic<int64_t> down_until_ = 0, ask_clock_at_ = 0;
   std::atomic<bool> stopping_ = false, leading_ = false;
   Fd bell_;
   std::thread listener_;

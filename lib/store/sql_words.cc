@@ -15,9 +15,17 @@ constexpr std::array kWords = {
     Word{"SKIP", "", "FOR UPDATE SKIP LOCKED"},
     Word{"LOCK", "", "FOR UPDATE"},
     Word{"LOCK_J", "", "FOR UPDATE OF j"},
+    Word{"IN", "IN (SELECT value FROM json_each(", "= ANY(ARRAY(SELECT json_array_elements_text("},
+    Word{"LIST", "))", "::json)::bigint))"},
     Word{"WITHOUT_ROWID", "WITHOUT ROWID", ""},
 };
 }  // namespace
+
+std::string list_of(const std::vector<int64_t>& numbers) {
+  std::string out = "[";
+  for (const int64_t number : numbers) out += (out.size() > 1 ? "," : "") + std::to_string(number);
+  return out + "]";
+}
 
 std::string in_dialect(std::string_view sql, Dialect dialect) {
   std::string out;

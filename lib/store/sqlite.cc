@@ -157,6 +157,14 @@ class SqliteTx final : public Tx {
   Result<Rows> run(std::string_view sql, const std::vector<Param>& params) override {
     return connection_.run(sql, params);
   }
+  Result<std::vector<Rows>> ask(const std::vector<Question>& questions) override {
+    std::vector<Rows> out;
+    for (const Question& one : questions) {
+      TRY(Rows rows, connection_.run(one.sql, one.params));
+      out.push_back(std::move(rows));
+    }
+    return out;
+  }
   Status later(std::string_view sql, const std::vector<Param>& params) override {
     TRY_OK(connection_.run(sql, params));
     return {};
@@ -165,6 +173,7 @@ class SqliteTx final : public Tx {
     return connection_.exec(in_dialect(sql, Dialect::sqlite).c_str());
   }
   Dialect dialect() const override { return Dialect::sqlite; }
+  Status unhurried() override { return {}; }
 
  private:
   Connection& connection_;

@@ -26,21 +26,24 @@ class SteadyClock {
     seen_ += passed;
     const int64_t ahead = wall_ms - (at_ + passed);
     at_ += passed + std::clamp(ahead, -passed / 20, passed / 20);
-    return at_;
+    return told(at_);
   }
 
   /// Without a fresh reading of the clock that it follows.
   int64_t estimate() {
     const std::lock_guard lock(mutex_);
-    return at_ + std::max<int64_t>(0, mono() - seen_);
+    return told(at_ + std::max<int64_t>(0, mono() - seen_));
   }
 
  private:
+  /// An estimate may have been ahead of what is told now.
+  int64_t told(int64_t moment) { return told_ = std::max(told_, moment); }
   static int64_t mono() { return monotonic_now().count() / 1'000'000; }
 
   std::mutex mutex_;
   int64_t at_ = 0;
   int64_t seen_ = 0;
+  int64_t told_ = 0;
 };
 
 inline int64_t wall_ms() { return wall_now().ns / 1'000'000; }

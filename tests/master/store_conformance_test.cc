@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "queue/rules.h"
@@ -190,14 +191,98 @@ TEST_CASE("grant, accept, result; repetitions and strangers") {
     REQUIRE(first->grants.size() == 1);
     CHECK(again->grants[0].job == first->grants[0].job);
     const std::string job = first->grants[0].job;
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-2", job, 1); }).status == 409);
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); }).status == 200);
-    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); }).duplicate);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-2", {{job, 1}}); })[0].status == 409);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); })[0].status == 200);
+    CHECK(f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); })[0].duplicate);
     ResultIn in;
     in.job = job, in.attempt = 1, in.outcome = "succeeded", in.document = "{}";
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-2", in); }).status == 409);
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-1", in); }).state == "succeeded");
-    CHECK(f.in_write([&](Tx& tx) { return take_result(tx, f.board, {}, "n-1", in); }).duplicate);
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-2", {in}); })[0].status == 409);
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-1", {in}); })[0].state ==
+          "succeeded");
+    CHECK(f.in_write([&](Tx& tx) { return take_results(tx, f.board, {}, "n-1", {in}); })[0].duplicate);
+  }
+}
+
+TEST_CASE("a batch of results is judged item by item, each as those before it left things") {
+  for (const auto& backend : backends()) {
+    CAPTURE(backend);
+    Fixture f(backend);
+    f.node("n-1");
+    f.submit(2);
+    const std::string last = f.submit(1)[0].id;
+    f.submit(1, (R"({"after":[")" + last + R"("]})").c_str());  // one that waits: `last` does not end alone
+    const auto grants = f.take("n-1", 3)->grants;
+    REQUIRE(grants.size() == 3);
+    const std::string one = grants[0].job, two = grants[1].job;
+    const auto taken = f.in_write([&](Tx& tx) {
+      return accept(tx, "n-1", {{one, 1}, {two, 1}, {last, 1}, {one, 1}, {"j999999-zzzzzz", 1}, {two, 2}});
+    });
+    std::vector<int> statuses;
+    for (const auto& answer : taken) statuses.push_back(answer.status);
+    CHECK(statuses == std::vector<int>{200, 200, 200, 200, 404, 409});
+    CHECK(!taken[0].duplicate);
+    CHECK(taken[3].duplicate);
+    const auto result = [](const std::string& job, const char* outcome, const char* document) {
+      ResultIn in;
+      in.job = job, in.attempt = 1, in.outcome = outcome, in.document = document;
+      if (in.outcome == "failed") in.failure_class = "node", in.reason = "r";
+      return in;
+    };
+    const auto told = f.in_write([&](Tx& tx) {
+      return take_results(tx, f.board, {}, "n-1",
+                          {result(one, "succeeded", R"({"n":1})"), result(one, "succeeded", R"({"n":2})"),
+                           result("j999999-zzzzzz", "succeeded", "{}"), result(two, "failed", "{}"),
+                           result(last, "succeeded", "{}")});
+    });
+    std::vector<std::string> states;
+    for (const auto& answer : told) states.push_back(answer.state);
+    CHECK(states == std::vector<std::string>{"succeeded", "succeeded", "", "queued", "succeeded"});
+    CHECK(told[1].duplicate);
+    CHECK(told[2].status == 404);
+    const auto job = f.in_write([&](Tx& tx) { return get_job(tx, seq_of(one), true); });
+    CHECK(job.state == "succeeded");
+    CHECK(job.result == R"({"n":1})");
+    CHECK(job.node == "n-1");
+    const auto history = f.in_write([&](Tx& tx) { return job_history(tx, job.seq, 10); });
+    std::string kinds;
+    for (const Json& event : history) kinds += event["kind"].get<std::string>() + " ";
+    CHECK(kinds == "job.submitted job.offered job.running job.succeeded ");
+    // `two` failed, and a success came after it: the node is not held to be ill.
+    const auto evidence =
+        f.in_write([](Tx& tx) { return tx.run("SELECT recent_failures FROM nodes WHERE id = 'n-1'"); });
+    CHECK(evidence[0][0].s().empty());
+    // And the one that waited may run.
+    const auto next = f.in_write(
+        [](Tx& tx) { return tx.run("SELECT waiting FROM jobs WHERE state = 'queued' AND attempt = 0"); });
+    REQUIRE(next.size() == 1);
+    CHECK(next[0][0].i() == 0);
+  }
+}
+
+TEST_CASE("in PostgreSQL a submission does not wait for another one's commit") {
+  for (const auto& backend : backends()) {
+    if (backend == "sqlite") continue;
+    Fixture f(backend);
+    const auto first = f.submit(1)[0].seq;  // their class is there
+    FieldErrors errors;
+    const std::vector<queue::JobSpec> specs(3, queue::read_spec(Json{{"type", "t"}}, "", errors));
+    std::vector<Submitted> outer, inner;
+    REQUIRE(f.db->write([&](Tx& tx) -> Status {
+      TRY(outer, insert_jobs(tx, f.board, specs, f.caller));
+      Status meanwhile;
+      std::thread([&] {
+        meanwhile = f.db->write([&](Tx& other) -> Status {
+          TRY(inner, insert_jobs(other, f.board, specs, f.caller));
+          return {};
+        });
+      }).join();
+      return meanwhile;
+    }));
+    std::set<int64_t> numbers;
+    for (const auto& list : {outer, inner})
+      for (const auto& one : list) numbers.insert(one.seq);
+    CHECK(numbers.size() == 6);
+    CHECK(*numbers.begin() > first);
   }
 }
 
@@ -247,7 +332,7 @@ TEST_CASE("time takes back offers, gives up silent nodes, and ends late jobs") {
     const auto made = f.submit(2);
     const auto got = f.take("n-1", 2);
     REQUIRE(got->grants.size() == 2);
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", got->grants[0].job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{got->grants[0].job, 1}}); });
     const auto age = [&](const char* sql) {
       REQUIRE(f.db->write([&](Tx& tx) -> Status {
         TRY_OK(tx.run(sql));
@@ -275,7 +360,7 @@ TEST_CASE("a copy of an agent takes no job from the first one, and is refused") 
     const auto got = f.take("n-1", 1);
     REQUIRE(got->grants.size() == 1);
     const std::string job = got->grants[0].job;
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); });
     const auto beat = [&](const char* session, int64_t number, bool with_job) {
       Beat in;
       in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;
@@ -310,7 +395,7 @@ TEST_CASE("a node that was started anew with another boot gives its jobs back") 
     f.node("n-1");
     f.submit(1);
     const std::string job = f.take("n-1", 1)->grants[0].job;
-    f.in_write([&](Tx& tx) { return accept(tx, "n-1", job, 1); });
+    f.in_write([&](Tx& tx) { return accept(tx, "n-1", {{job, 1}}); });
     const auto beat = [&](const char* session, int64_t number) {
       Beat in;
       in.session = session, in.boot_id = session, in.beat = number, in.lease = 60'000;

@@ -1,6 +1,6 @@
 // Load for a master over real HTTPS, in C++ so that the client is not what is measured: keep-alive TLS
 // connections, one thread each (lifecycles), or thousands of parked polls in one thread. Run by
-// scripts/bench-master, which says what the figures mean.
+// scripts/bench master (bench.py), which says what the figures mean.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -40,24 +40,16 @@ Node join(Connection& admin, int index) {
   return {made["id"], made["token"]};
 }
 
-void report(const char* name, std::vector<double>& seconds) {
-  std::ranges::sort(seconds);
-  if (seconds.empty()) return;
-  printf("  %-10s p50 %7.2f ms   p99 %7.2f ms\n", name, seconds[seconds.size() / 2] * 1e3,
-         seconds[seconds.size() * 99 / 100] * 1e3);
-}
-
 /// submit, then claim + accept + heartbeat + complete, `batch` jobs a request.
-void lifecycles(const Target& target, int threads, int batch, int jobs, bool submit_only) {
+void lifecycles(const Target& target, int threads, int batch, int jobs) {
   std::mutex mutex;
-  std::vector<double> claims, submits;
+  std::vector<double> claims;
   std::atomic<int> left_to_submit = jobs, left_to_run = jobs;
   const auto submit_start = Clock::now();
   std::vector<std::thread> all;
   for (int t = 0; t < threads; t++)
     all.emplace_back([&] {
       Connection c(target, target.key);
-      std::vector<double> mine;
       for (;;) {
         const int mine_now = std::min(batch, left_to_submit.fetch_sub(batch));
         if (mine_now <= 0) break;
@@ -66,18 +58,11 @@ void lifecycles(const Target& target, int threads, int batch, int jobs, bool sub
           list.push_back(Json{{"type", "bench"},
                               {"params", {{"crf", 23}, {"preset", "medium"}}},
                               {"input", "/media/in.mp4"}});
-        const auto start = Clock::now();
         c.ask("POST", "/api/v1/jobs", batch == 1 ? list[0] : Json{{"jobs", list}});
-        mine.push_back(since(start));
       }
-      const std::lock_guard lock(mutex);
-      submits.insert(submits.end(), mine.begin(), mine.end());
     });
   for (auto& thread : all) thread.join();
   const double submit_s = since(submit_start);
-  printf("  submit     %8.0f jobs/s\n", jobs / submit_s);
-  report("submit", submits);
-  if (submit_only) return;
   all.clear();
   Connection admin(target, target.key);
   std::vector<Node> nodes;
@@ -116,9 +101,14 @@ void lifecycles(const Target& target, int threads, int batch, int jobs, bool sub
     });
   for (auto& thread : all) thread.join();
   const double run_s = since(run_start);
-  printf("  lifecycle  %8.0f jobs/s (claim + accept + heartbeat + result)\n", jobs / run_s);
-  printf("  whole      %8.0f jobs/s (with submit)\n", jobs / (run_s + submit_s));
-  report("claim", claims);
+  std::ranges::sort(claims);
+  const auto percentile = [&](size_t part) { return claims[claims.size() * part / 100] * 1e3; };
+  printf("%s\n", Json{{"submit_per_s", jobs / submit_s},
+                      {"lifecycle_per_s", jobs / run_s},
+                      {"p50_ms", percentile(50)},
+                      {"p99_ms", percentile(99)}}
+                     .dump()
+                     .c_str());
 }
 
 void raise_descriptors() {
@@ -185,7 +175,7 @@ void park(const Target& target, int count) {
 int main(int argc, char** argv) {
   if (argc < 6) {
     fprintf(stderr,
-            "bench PORT CA_FILE KEY lifecycle THREADS BATCH JOBS | submit THREADS BATCH JOBS | park COUNT | "
+            "bench PORT CA_FILE KEY lifecycle THREADS BATCH JOBS | park COUNT | "
             "flood COUNT\n");
     return 2;
   }
@@ -207,6 +197,6 @@ int main(int argc, char** argv) {
   else if (strcmp(argv[4], "flood") == 0)
     flood(target, atoi(argv[5]));
   else if (argc >= 8)
-    lifecycles(target, atoi(argv[5]), atoi(argv[6]), atoi(argv[7]), strcmp(argv[4], "submit") == 0);
+    lifecycles(target, atoi(argv[5]), atoi(argv[6]), atoi(argv[7]));
   return 0;
 }
