@@ -85,10 +85,12 @@ Status PgConnection::ensure() {
   if (PQenterPipelineMode(conn_) != 1) return failed("", "no pipeline mode");
   // No sequential scans: every table has an index for what is asked of it. A plan made for a table that was
   // small then would read all of one that has grown since, until somebody analyzes it: on a young queue
-  // thirty times the work. And nothing here runs for as long as compiling it takes.
-  for (const char* setting : {"SET synchronous_commit = on", "SET statement_timeout = '12s'",
-                              "SET lock_timeout = '10s'", "SET idle_in_transaction_session_timeout = '60s'",
-                              "SET client_min_messages = error", "SET enable_seqscan = off", "SET jit = off"})
+  // thirty times the work. No bitmaps: only a plain index scan marks the dead entries that it met, of which a
+  // queue's indexes are full. And nothing here runs for as long as compiling it takes.
+  for (const char* setting :
+       {"SET synchronous_commit = on", "SET statement_timeout = '12s'", "SET lock_timeout = '10s'",
+        "SET idle_in_transaction_session_timeout = '60s'", "SET client_min_messages = error",
+        "SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET jit = off"})
     TRY_OK(send(setting, {}));
   return flush();
 }
