@@ -190,6 +190,7 @@ void Agent::probe_done() {
   probing_ = false;
   probe_.reset();
   if (probe_again_) return probe(true);
+  encoder_sessions_ = encoder_sessions(options_, probed(options_.state_dir));
   if (identity_.registered())
     tell_capabilities();
   else

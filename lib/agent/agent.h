@@ -158,6 +158,7 @@ class Agent {
   Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0, quiet_timer_ = 0;
   bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false,
        probe_again_ = false;
+  uint64_t encoder_sessions_ = 0;
   std::string fingerprint_;  ///< what the findings of the last probe depend on
   std::optional<ProcessRef> probe_;
   bool ever_joined_ = false, leaving_ = false;

@@ -57,6 +57,19 @@ Json types_of(const Options& options) {
   return out;
 }
 
+std::vector<const Json*> working_encoders(const Json& probed) {
+  std::vector<const Json*> out;
+  if (const Json& list = at_or_null(probed, "encoders"); list.is_array())
+    for (const Json& one : list)
+      if (at_or_null(one, "works") == Json(true)) out.push_back(&one);
+  return out;
+}
+
+bool has_hardware(const Json& probed) {
+  return std::ranges::any_of(working_encoders(probed),
+                             [](const Json* one) { return text_or(*one, "accel") != "none"; });
+}
+
 }  // namespace
 
 int64_t usable_cpus() {
@@ -90,16 +103,17 @@ Json probed(const std::string& state_dir) {
   return found.is_object() ? found : Json::object();
 }
 
+uint64_t encoder_sessions(const Options& options, const Json& probed) {
+  if (options.encoder_sessions) return static_cast<uint64_t>(*options.encoder_sessions);
+  return has_hardware(probed) ? static_cast<uint64_t>(slots_of(options)) : 0;
+}
+
 Json describe_node(const Options& options, const Json& probed) {
   std::set<std::string> encoders, tools;
-  bool gpu = false;
-  if (const Json& list = at_or_null(probed, "encoders"); list.is_array())
-    for (const Json& one : list) {
-      if (at_or_null(one, "works") != Json(true)) continue;
-      encoders.insert(text_or(one, "name"));
-      encoders.insert(text_or(one, "codec"));
-      gpu = gpu || text_or(one, "accel") != "none";
-    }
+  for (const Json* one : working_encoders(probed)) {
+    encoders.insert(text_or(*one, "name"));
+    encoders.insert(text_or(*one, "codec"));
+  }
   if (const Json& list = at_or_null(probed, "tools"); list.is_object())
     for (const auto& [name, version] : list.items())
       if (version.is_string()) tools.insert(name);
@@ -107,7 +121,8 @@ Json describe_node(const Options& options, const Json& probed) {
               {"memory_bytes", meminfo("MemTotal")},
               {"disk_bytes", free_disk(options)},
               {"max_jobs", slots_of(options)},
-              {"gpu", gpu},
+              {"gpu", has_hardware(probed)},
+              {"encoder_sessions", encoder_sessions(options, probed)},
               {"encoders", encoders},
               {"tools", tools}};
   Json labels = Json::object();
@@ -124,13 +139,14 @@ uint64_t free_disk(const Options& options) {
   return free > options.disk_reserve ? free - options.disk_reserve : 0;
 }
 
-Json free_now(const Options& options, const Promised& promised) {
+Json free_now(const Options& options, const Promised& promised, uint64_t sessions) {
   const auto left = [](uint64_t all, uint64_t taken) { return all > taken ? all - taken : 0; };
   const double cores = std::max(0.0, static_cast<double>(usable_cpus()) - promised.cores);
   const uint64_t memory = std::min(left(meminfo("MemTotal"), promised.memory_bytes), meminfo("MemAvailable"));
   return {{"cores", cores},
           {"memory_bytes", memory},
           {"disk_bytes", left(free_disk(options), promised.disk_bytes)},
+          {"encoder_sessions", left(sessions, promised.encoder_sessions)},
           {"slots", std::max<int64_t>(0, slots_of(options) - promised.jobs)}};
 }
 

@@ -22,9 +22,14 @@ Json describe_node(const Options& options, const Json& probed);
 struct Promised {
   int64_t jobs = 0;
   double cores = 0;
-  uint64_t memory_bytes = 0, disk_bytes = 0;
+  uint64_t memory_bytes = 0, disk_bytes = 0, encoder_sessions = 0;
 };
-Json free_now(const Options& options, const Promised& promised);
+/// What is free for more. `sessions`: what the node has told of its encoder sessions in all.
+Json free_now(const Options& options, const Promised& promised, uint64_t sessions);
+/// How many streams its hardware encodes at once: what the operator said, else as many as jobs where a
+/// hardware encoder works. Drivers do not tell, and trying it out would take sessions from streams that are
+/// live.
+uint64_t encoder_sessions(const Options& options, const Json& probed);
 /// Bytes free for work, less what is kept in reserve.
 uint64_t free_disk(const Options& options);
 /// CPUs that this process may use.

@@ -318,13 +318,14 @@ void Agent::poll() {
       promised.cores += cores.get<double>();
     promised.memory_bytes += whole_or(needs, "memory_bytes", 0);
     promised.disk_bytes += whole_or(needs, "disk_bytes", 0);
+    promised.encoder_sessions += whole_or(needs, "encoder_sessions", 0);
   }
   std::string nonce = state_->value("nonce");
   if (nonce.empty()) {
     nonce = net::random_hex(12);
     if (!state_->add({}, nonce)) nonce.clear();
   }
-  Json free = free_now(options_, promised);
+  Json free = free_now(options_, promised, encoder_sessions_);
   if (listening_) free["slots"] = 0;
   const double wait = seconds_of(options_.poll_wait);
   const Json body = {{"nonce", nonce.empty() ? net::random_hex(12) : nonce},

@@ -101,6 +101,9 @@ Status validate(Options& options) {
     return bad_input("the API key has blanks in it", "", "give one line of text");
   if (options.max_jobs && (*options.max_jobs < 1 || *options.max_jobs > 10'000))
     return bad_input("--max-concurrent-jobs:", std::to_string(*options.max_jobs), "give 1 to 10000, or auto");
+  if (options.encoder_sessions && (*options.encoder_sessions < 0 || *options.encoder_sessions > 1000))
+    return bad_input("--encoder-sessions:", std::to_string(*options.encoder_sessions),
+                     "give 0 to 1000, or auto");
   if (options.poll_wait > std::chrono::seconds(60))
     return bad_input("--poll-wait is above a minute", "", "a master parks a poll no longer");
   TRY_OK(check_listen(options.metrics_listen));
@@ -114,10 +117,10 @@ Status validate(Options& options) {
   return default_folders(options);
 }
 
-Result<std::optional<int64_t>> jobs_of(const std::string& text) {
+Result<std::optional<int64_t>> number_or_auto(const std::string& flag, const std::string& text) {
   if (text == "auto") return std::optional<int64_t>();
   const auto number = parse_i64(text);
-  if (!number) return bad_input("--max-concurrent-jobs:", "\"" + text + "\"", "give a number, or auto");
+  if (!number) return bad_input(flag + ":", "\"" + text + "\"", "give a number, or auto");
   return std::optional(*number);
 }
 
@@ -131,7 +134,7 @@ Result<Options> read_options(int argc, char** argv) {
   CLI::App app{"Pulls jobs from a master and runs each through ffrtmp; the jobs do not depend on it."};
   app.set_version_flag("--version", "ffrtmp-agent " FFRTMP_VERSION);
   Options given;
-  std::string jobs, poll, config;
+  std::string jobs, sessions, poll, config;
   std::vector<std::string> labels;
   bool wrapper = false;
   app.add_option("--master", given.masters, "https://HOST:PORT; several are tried in turn");
@@ -140,6 +143,8 @@ Result<Options> read_options(int argc, char** argv) {
   app.add_flag("--register", given.register_now, "accepted: it registers by itself when it has no identity");
   app.add_flag("--use-wrapper", wrapper, "accepted: there is no other way");
   app.add_option("--max-concurrent-jobs", jobs, "a number, or auto: one for every two CPUs");
+  app.add_option("--encoder-sessions", sessions,
+                 "a number, or auto: with a hardware encoder as many as jobs, else none");
   app.add_option("--ca", given.ca_file, "PEM: trust this authority and no other");
   app.add_option("--ca-pin", given.ca_pin, "sha256:HEX, as the master printed it");
   app.add_option("--cert", given.client_cert, "PEM: our certificate, where the master asks for one");
@@ -200,7 +205,10 @@ Result<Options> read_options(int argc, char** argv) {
   // A flag over a file: the key of one source with the file of another would be a riddle.
   if (!app.get_option("--api-key-file")->empty() && app.get_option("--api-key")->empty()) out.api_key.clear();
   if (!jobs.empty()) {
-    TRY(out.max_jobs, jobs_of(jobs));
+    TRY(out.max_jobs, number_or_auto("--max-concurrent-jobs", jobs));
+  }
+  if (!sessions.empty()) {
+    TRY(out.encoder_sessions, number_or_auto("--encoder-sessions", sessions));
   }
   if (!poll.empty()) {
     const auto wait = parse_duration(poll);

@@ -23,6 +23,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> labels;
   std::string state_dir, work_dir;
   std::optional<int64_t> max_jobs;                ///< none: auto
+  std::optional<int64_t> encoder_sessions;        ///< that its hardware encodes at once; none: auto
   std::string metrics_listen = "127.0.0.1:9091";  ///< "none" for no local server
   Duration poll_wait = std::chrono::seconds(30);
   bool allow_exec = false;

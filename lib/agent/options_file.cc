@@ -59,6 +59,15 @@ Status read_limits(TomlReader& reader, Options& out) {
   return inner.done();
 }
 
+Result<std::optional<int64_t>> number_or_auto(TomlReader& reader, const std::string& key,
+                                              std::optional<int64_t> before) {
+  const toml::node* node = reader.find(key);
+  if (!node) return before;
+  if (const auto* number = node->as_integer()) return std::optional(number->get());
+  if (const auto* word = node->as_string(); word && word->get() == "auto") return std::optional<int64_t>();
+  return reader.error_at(key, key + " is a number, or \"auto\"");
+}
+
 Status read_tls(TomlReader& reader, Options& out) {
   TRY(const toml::table* table, reader.table("tls"));
   if (!table) return {};
@@ -103,13 +112,8 @@ Status read_options_file(Options& out) {
   TRY(out.outbox_bytes, size_of(reader, "outbox-bytes", out.outbox_bytes));
   TRY(out.disk_reserve, size_of(reader, "disk-reserve", out.disk_reserve));
   TRY(out.log_bytes, size_of(reader, "log-bytes", out.log_bytes));
-  if (const toml::node* node = reader.find("max-concurrent-jobs")) {
-    const auto* number = node->as_integer();
-    const auto* word = node->as_string();
-    if (!number && !(word && word->get() == "auto"))
-      return reader.error_at("max-concurrent-jobs", "max-concurrent-jobs is a number, or \"auto\"");
-    out.max_jobs = number ? std::optional(number->get()) : std::nullopt;
-  }
+  TRY(out.max_jobs, number_or_auto(reader, "max-concurrent-jobs", out.max_jobs));
+  TRY(out.encoder_sessions, number_or_auto(reader, "encoder-sessions", out.encoder_sessions));
   return reader.done();
 }
 

@@ -164,6 +164,26 @@ def test_another_ffmpeg_is_noticed():
     shutil.rmtree(tools)
 
 
+def test_encoder_sessions_are_shared_out():
+    a = F.agent(args=["--allow-exec", "--encoder-sessions", "2"], slots=4).start()
+    ran = a.folder + "/ran"
+    job = lambda sessions, what: F.submit(type="exec", params={"command": ["sh", "-c", what]}, require={"encoder_sessions": sessions})
+    ids = [job(1, f"echo s >>{ran}; sleep 1; echo e >>{ran}") for _ in range(4)]
+    never = job(3, "true")
+    for id in ids:
+        F.wait(id, "succeeded")
+    at_once, most = 0, 0
+    for line in open(ran).read().split():
+        at_once += 1 if line == "s" else -1
+        most = max(most, at_once)
+    assert most == 2, most
+    assert F.job(never)["state"] == "queued"
+    why = F.master.http()("GET", f"/api/v1/jobs/{never}/why").json
+    assert "encoder sessions" in json.dumps(why), why
+    F.master.http()("POST", f"/api/v1/jobs/{never}/cancel", {})
+    a.close()
+
+
 def test_exec_only_where_it_is_allowed():
     a = F.agent().start()
     http = F.master.http()
