@@ -117,14 +117,15 @@ struct SubmitArgs {
   bool wait = false;
 };
 
-/// "crf=23" gives a number, "fast=true" a truth value, anything else a string.
+/// "crf=23" gives a number, "fast=true" a truth value, 'sizes=[64,128]' a list, anything else a string.
 Status put_pair(Json& into, const std::string& pair, const char* flag, bool typed) {
   const size_t equals = pair.find('=');
   if (equals == std::string::npos || equals == 0)
     return bad_input(std::string("not KEY=VALUE in ") + flag + ":", pair);
   const std::string key = pair.substr(0, equals), value = pair.substr(equals + 1);
-  const Json parsed = Json::parse(value, nullptr, false);
-  into[key] = typed && (parsed.is_number() || parsed.is_boolean()) ? parsed : Json(value);
+  const auto parsed = parse_json(value, key);
+  const bool meant = typed && parsed && (parsed->is_number() || parsed->is_boolean() || parsed->is_array());
+  into[key] = meant ? *parsed : Json(value);
   return {};
 }
 
@@ -286,7 +287,7 @@ void add_jobs(CLI::App& app, Profile& profile, int& code) {
   one->add_option("type", args.type, "job type")->required();
   one->add_option("input", args.input, "URL, path on the node, or a local file");
   one->add_option("-o,--output", args.output, "name of an artifact, path on the node, or URL");
-  one->add_option("-p,--param", args.params, "KEY=VALUE, as the job type takes it");
+  one->add_option("-p,--param", args.params, "KEY=VALUE, as the job type takes it; a list: [\"a\",\"b\"]");
   one->add_option("--queue", args.queue, "live, default, batch");
   one->add_option("--priority", args.priority, "high, medium, low");
   one->add_option("--label", args.labels, "KEY=VALUE, kept with it");

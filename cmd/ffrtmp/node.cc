@@ -72,6 +72,11 @@ std::string percent_of(const Json& job) {
   return text;
 }
 
+std::string step_of(const Json& job) {
+  if (at_or_null(job, "stands_aside") == Json(true)) return "aside";  // for a live job
+  return text_or(job, "wish") == "pause" ? "paused" : text_or(job, "step");
+}
+
 Result<int> node_verb(const Arguments& arguments) {
   if (!arguments.positionals.empty())
     return bad_input("ffrtmp node takes no argument:", arguments.positionals[0],
@@ -107,7 +112,7 @@ Result<int> node_verb(const Arguments& arguments) {
   if (jobs.is_array())
     for (const Json& job : jobs)
       rows.push_back({text_or(job, "job") + "." + std::to_string(whole_or(job, "attempt", 0)),
-                      text_or(job, "type"), text_or(job, "queue"), text_or(job, "step"), percent_of(job),
+                      text_or(job, "type"), text_or(job, "queue"), step_of(job), percent_of(job),
                       text_or(job, "run_id")});
   if (rows.size() > 1) out += "\n" + table(rows);
   return print_out(out);

@@ -68,6 +68,7 @@ Json Agent::node_page() const {
                 {"queue", a.queue},
                 {"step", std::string(step_name(a.step))},
                 {"wish", std::string(wish_name(a.wish))},
+                {"stands_aside", job->stands_aside},
                 {"run_id", a.run_id},
                 {"granted_at", rfc3339({a.granted_at * 1'000'000})}};
     if (!job->progress.empty()) one["progress"] = job->progress;

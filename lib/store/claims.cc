@@ -167,8 +167,8 @@ Result<std::shared_ptr<const queue::NodeCaps>> caps_of(const std::string& text) 
 
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
   TRY(const auto rows,
-      tx.ask({{"SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant FROM nodes WHERE "
-               "id = ?1 {LOCK}",
+      tx.ask({{"SELECT caps, cordoned, draining, refused_session, last_nonce, last_grant, online FROM "
+               "nodes WHERE id = ?1 {LOCK}",
                {in.node}},
               {"SELECT spread FROM jobs WHERE node = ?1 AND state IN ('offered', 'running')", {in.node}}}));
   const Rows& node = rows[0];

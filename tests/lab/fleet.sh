@@ -3,7 +3,8 @@
 # timeout: 900
 #
 # One master and three agents, all of them services of a normal user's manager: jobs of several types with both engines, beside them an
-# agent that is killed and one that is restarted. Each job has a cgroup of its own outside the agents' units, with its limit read back.
+# agent that is killed and one that is restarted. Each job has a cgroup of its own outside the agents' units. In the end a batch job
+# stands aside for a live one that waits for CPUs (PSI), and goes on after it.
 
 # shellcheck source=tests/lab/lib.sh
 . "$LAB_TESTS/lib.sh"
@@ -24,7 +25,7 @@ joined() { [ "$(page "$1" | jq -r '.ready and .master_reached')" = true ]; }
 for i in 1 2 3; do
     service lab-agent-$i -p Type=notify -p WatchdogSec=120 -p Restart=on-failure -p RestartSec=1 "$LAB_BIN/agent" \
         --master https://127.0.0.1:8443 --ca "$PWD/master/tls/ca.crt" --api-key-file "$PWD/master/admin.key" --name "lab-$i" \
-        --state-dir "$PWD/agent-$i" --metrics-listen 127.0.0.1:0 --max-concurrent-jobs 2 --input-root "$PWD/media" --label "place=$i"
+        --state-dir "$PWD/agent-$i" --metrics-listen 127.0.0.1:0 --max-concurrent-jobs 2 --input-root "$PWD/media" --label "place=$i" --allow-exec
 done
 for i in 1 2 3; do wait_for 400 joined $i; done    # each tries every encoder first
 assert_eq 3 "$(fleet nodes list --json | jq '.nodes | length')" "nodes"
@@ -74,5 +75,24 @@ for job in "${jobs[@]}" "${long[@]}"; do
 done
 fleet jobs artifacts "${jobs[1]}" >artifacts
 grep -q b.webm artifacts || fail "$(cat artifacts)"
+
+here=(--require label:place=1 --json)
+at_work() { page 1 | jq -e --arg queue "$1" '.jobs[] | select(.queue == $queue and .step == "running")' >/dev/null; }
+aside() { page 1 | jq -e --argjson so "$1" '.jobs[] | select(.queue == "batch") | .stands_aside == $so' >/dev/null; }
+fleet jobs submit exec -p 'command=["sh","-c","while :; do sleep 1; done"]' --queue batch "${here[@]}" >batch.json
+wait_for 120 at_work batch
+run=$(page 1 | jq -er '.jobs[] | select(.queue == "batch") | .run_id')
+frozen() { grep -qx "frozen $1" "$(job_dir "$run")/cgroup.events"; }
+frozen 0 || fail "frozen before there is a live job"
+# Three that want a CPU each, where there are two.
+fleet jobs submit exec -p 'command=["sh","-c","for i in 1 2 3; do (while :; do :; done) & done; wait"]' --queue live "${here[@]}" >live.json
+wait_for 180 aside true
+wait_for 60 frozen 1
+ffrtmp node --address "$(cat agent-1/address)" | grep -q ' batch .* aside ' || fail "$(ffrtmp node --address "$(cat agent-1/address)")"
+fleet jobs cancel "$(jq -r .id live.json)" >/dev/null
+wait_for 180 aside false
+wait_for 60 frozen 0
+fleet jobs cancel "$(jq -r .id batch.json)" >/dev/null
+
 clear() { page "$1" | jq -e '.outbox == 0 and .jobs == []' >/dev/null && [ -z "$(ls "agent-$1/work")" ]; }
 for i in 1 2 3; do wait_for 60 clear $i; done

@@ -73,9 +73,11 @@ def test_the_command_line_works_D59():
     path = folder + "/clip.bin"
     data = os.urandom(5_000_000)
     open(path, "wb").write(data)
-    made = run("jobs", "submit", the.type, path, "-p", "crf=20", "--label", "a=b", "--require", "cores=2")
+    made = run("jobs", "submit", the.type, path, "-p", "crf=20", "-p", "fast=true", "-p", 'sizes=["a",1]', "-p", "graph=[0:v]null", "--label", "a=b", "--require", "cores=2")
     assert made.returncode == 0, made
     id = made.stdout.strip()
+    params = the.master.http()("GET", f"/api/v1/jobs/{id}").json["spec"]["params"]
+    assert params == {"crf": 20, "fast": True, "sizes": ["a", 1], "graph": "[0:v]null"}, params
     n = node()
     g = n.take()
     assert g["job"] == id and n.http("GET", f"/api/v1/jobs/{id}/inputs/clip.bin").raw == data
@@ -96,7 +98,8 @@ def test_the_command_line_works_D59():
     assert run("nodes", "cordon", n.name, "--reason", "test").returncode == 0
     key_made = run("keys", "create", "ci", "--role", "submit").stdout.strip()
     assert key_made.startswith("ffk_") and run("keys", "revoke", key_made.split("_")[1]).returncode == 0
-    assert "no node" in run("jobs", "why", submit()).stdout
+    why = run("jobs", "why", submit())
+    assert "no node" in why.stdout, why
     if os.path.exists(FFRTMP):  # and through the one command that people know
         assert subprocess.run([FFRTMP, "master", "ping"], env=env, capture_output=True, text=True).stdout == "ready\n"
         assert "--priority" in subprocess.run([FFRTMP, "jobs", "submit", "--help"], capture_output=True, text=True).stdout
