@@ -170,12 +170,13 @@ def test_offers_that_nobody_accepts_return():
 def test_who_was_given_up_speaks_before_it_gets_work():
     n, id = node(), submit()
     g = n.take()
+    silent = lambda wait: n.copy().post("lease", {"nonce": os.urandom(8).hex(), "max_jobs": 1, "wait_s": wait, "free": dict(n.free, slots=1)})
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        parked = pool.submit(n.copy().post, "lease", {"nonce": os.urandom(8).hex(), "max_jobs": 1, "wait_s": 20, "free": dict(n.free, slots=1)})
+        parked = pool.submit(silent, 20)
         state_is(id, "queued")
         # Neither over the poll that was parked before it fell silent, nor over a new one.
         assert parked.result(30).json["grants"] == [] and parked.result().json["closed"] == "offline"
-    assert n.lease() == []
+    assert silent(0).json["grants"] == []
     assert job(id)["state"] == "queued" and job(id)["attempt"] == 1
     n.heartbeat([g])
     assert job(id)["state"] == "running" and n.result(g).status == 200
