@@ -145,11 +145,12 @@ class Http:
 
 
 class Node:
+    held = ()  # what it has accepted and not ended
+
     def __init__(self, master, name, caps):
         self.master, self.name = master, name
         self.caps = dict({"cores": 8, "memory_bytes": 1 << 34, "disk_bytes": 1 << 40, "max_jobs": 8}, **caps)
         self.session, self.boot, self.beat = os.urandom(4).hex(), os.urandom(8).hex(), 0
-        self.held = []  # what it has accepted and not ended
         answer = master.http()("POST", "/api/v1/nodes/register", {
             "name": name, "nonce": os.urandom(12).hex(), "boot_id": self.boot, "capabilities": self.caps})
         assert answer.status == 201, answer
@@ -161,7 +162,7 @@ class Node:
         """A second agent with this one's identity: a restored snapshot, a copied disk."""
         other = copy.copy(self)
         other.session, other.boot, other.beat = os.urandom(4).hex(), os.urandom(8).hex(), 0
-        other.http, other.held = self.master.http(self.token, 70), list(self.held)
+        other.http, other.held = self.master.http(self.token, 70), self.held
         return other
 
     def post(self, verb, body):
@@ -180,7 +181,7 @@ class Node:
     def accept(self, grant):
         answer = self.post("accept", {"job": grant["job"], "attempt": grant["attempt"]})
         if answer.status == 200:
-            self.held.append(grant)
+            self.held = [*self.held, grant]
         return answer
 
     def result(self, grant, outcome="succeeded", **more):
