@@ -24,8 +24,11 @@ class SteadyClock {
     const std::lock_guard lock(mutex_);
     const int64_t passed = std::max<int64_t>(0, mono() - seen_);
     seen_ += passed;
-    const int64_t ahead = wall_ms - (at_ + passed);
-    at_ += passed + std::clamp(ahead, -passed / 20, passed / 20);
+    // What is less than a millisecond's worth is kept: a busy database is asked far more often than every 20.
+    credit_ += passed;
+    const int64_t most = credit_ / 20, ahead = wall_ms - (at_ + passed);
+    credit_ %= 20;
+    at_ += passed + std::clamp(ahead, -most, most);
     return told(at_);
   }
 
@@ -44,6 +47,7 @@ class SteadyClock {
   int64_t at_ = 0;
   int64_t seen_ = 0;
   int64_t told_ = 0;
+  int64_t credit_ = 0;  ///< milliseconds that have passed and have moved nothing yet
 };
 
 inline int64_t wall_ms() { return wall_now().ns / 1'000'000; }
