@@ -244,7 +244,14 @@ Result<int> logs(Http& http, const std::string& id, bool follow) {
 }
 
 Result<int> artifacts(Http& http, const Profile& profile, const std::string& id, const std::string& folder) {
-  TRY(const Json page, ask(http, "GET", job_path(id) + "/artifacts"));
+  Json page = {{"files", Json::array()}};
+  for (std::string cursor;;) {
+    TRY(const Json part,
+        ask(http, "GET", job_path(id) + "/artifacts" + (cursor.empty() ? "" : "?cursor=" + encode(cursor))));
+    for (const Json& file : part["files"]) page["files"].push_back(file);
+    cursor = text_or(part, "next");
+    if (cursor.empty()) break;
+  }
   if (profile.json && folder.empty()) {
     std::cout << dump_json(page) << "\n";
     return kOk;

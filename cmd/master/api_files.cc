@@ -84,10 +84,25 @@ int64_t attempt_param(const Call& call) {
 }
 
 Answer list_of(const std::shared_ptr<Call>& call, const char* kind) {
+  FieldErrors errors;
+  check_params(*call, {"limit", "cursor"}, errors);
+  const auto limit = static_cast<size_t>(number_param(*call, "limit", 1, 1000, 1000, errors).value_or(1000));
+  // ATTEMPT/NAME of the last one.
+  const std::string cursor = call->request.param("cursor").value_or("0/");
+  const size_t slash = cursor.find('/');
+  const auto after = slash == std::string::npos ? std::nullopt : parse_i64(cursor.substr(0, slash));
+  if (!after) errors.push_back({"?cursor", "is none of ours"});
+  if (!errors.empty()) return problem(422, "", "the query is not right", errors);
   Json out;
   const Status done = call->app.read([&](store::Tx& tx) -> Status {
     TRY(const store::Job job, job_for_files(tx, *call, false));
-    TRY(const auto files, store::list_files(tx, job.seq, kind));
+    TRY(auto files, store::list_files(tx, job.seq, kind, *after, cursor.substr(slash + 1),
+                                      static_cast<int64_t>(limit) + 1));
+    out["next"] = nullptr;
+    if (files.size() > limit) {
+      files.resize(limit);
+      out["next"] = std::to_string(files.back().attempt) + "/" + files.back().name;
+    }
     Json list = Json::array();
     for (const auto& file : files) list.push_back(store::file_json(file));
     out["files"] = list;

@@ -151,7 +151,7 @@ store::ResultIn read_result(ObjectReader& in) {
     out.document = dump_json(*result);
     if (out.document.size() > 262'144) in.error("result", "must have at most 262144 bytes");
   }
-  if (const Json* files = in.array("artifacts", 256)) {
+  if (const Json* files = in.array("artifacts", 10'000)) {
     for (const Json& file : *files) {
       FieldErrors inner;
       ObjectReader one(file, in.path("artifacts"), inner);

@@ -63,7 +63,8 @@ constexpr const char* kSchemas = R"json({
 "File":{"type":"object","required":["name","size","sha256","received","state"],"properties":{"name":{"type":"string"},"attempt":{"type":"integer"},
   "size":{"type":"integer"},"sha256":{"type":"string","pattern":"^[0-9a-f]{64}$"},"received":{"type":"integer"},"state":{"enum":["expected",
   "complete"]}}},
-"Files":{"type":"object","required":["files"],"properties":{"files":{"type":"array","items":{"$ref":"#/components/schemas/File"}}}},
+"Files":{"type":"object","required":["files","next"],"properties":{"files":{"type":"array","items":{"$ref":"#/components/schemas/File"}},
+  "next":{"type":["string","null"],"description":"cursor of the next page"}}},
 "Announce":{"type":"object","additionalProperties":false,"required":["size","sha256"],"properties":{"size":{"type":"integer"},
   "sha256":{"type":"string"}}},
 "Capabilities":{"type":"object","additionalProperties":false,"properties":{"cores":{"type":"number"},"memory_bytes":{"type":"integer"},
@@ -117,7 +118,7 @@ constexpr const char* kSchemas = R"json({
 "Result":{"type":"object","additionalProperties":false,"required":["job","attempt","outcome"],"properties":{"job":{"type":"string"},
   "attempt":{"type":"integer"},"outcome":{"enum":["succeeded","failed","cancelled"]},"class":{"enum":["input","parameters","capability","resource",
   "stall","node","network","cancelled","deadline","unknown"]},"reason":{"type":"string"},"result":{"type":"object"},"artifacts":{"type":"array",
-  "items":{"type":"object","additionalProperties":false,"required":["name","size","sha256"],"properties":{"name":{"type":"string"},
+  "maxItems":10000,"items":{"type":"object","additionalProperties":false,"required":["name","size","sha256"],"properties":{"name":{"type":"string"},
   "size":{"type":"integer"},"sha256":{"type":"string"}}}}}},
 "Results":{"oneOf":[{"$ref":"#/components/schemas/Result"},{"type":"object","additionalProperties":false,"required":["jobs"],
   "properties":{"jobs":{"type":"array","items":{"$ref":"#/components/schemas/Result"}}}}]},
@@ -178,7 +179,8 @@ std::vector<std::pair<std::string, std::string>> query_parameters(const std::str
             {"tenant", "query"}, {"node", "query"},  {"array", "query"},
             {"label", "query"},  {"limit", "query"}, {"cursor", "query"}};
   if (operation == "postJobs") return {{"Idempotency-Key", "header"}};
-  if (operation == "getNodes") return {{"limit", "query"}, {"cursor", "query"}};
+  if (operation == "getNodes" || operation == "getJobsIdInputs" || operation == "getJobsIdArtifacts")
+    return {{"limit", "query"}, {"cursor", "query"}};
   if (operation == "getEvents")
     return {{"after", "query"}, {"limit", "query"}, {"kind", "query"}, {"Last-Event-ID", "header"}};
   if (operation == "getJobsIdLogs") return {{"offset", "query"}, {"limit", "query"}, {"attempt", "query"}};

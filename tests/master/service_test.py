@@ -1,5 +1,5 @@
 """The master as a service: events, webhooks, its command line, its settings, its end."""
-import hashlib, hmac, http.server, json, os, shutil, signal, socket, ssl, subprocess, threading, time
+import hashlib, hmac, http.server, json, os, shutil, signal, socket, ssl, subprocess, threading, time, urllib.parse
 
 from context import *
 
@@ -98,11 +98,39 @@ def test_the_command_line_works_D59():
     assert run("nodes", "cordon", n.name, "--reason", "test").returncode == 0
     key_made = run("keys", "create", "ci", "--role", "submit").stdout.strip()
     assert key_made.startswith("ffk_") and run("keys", "revoke", key_made.split("_")[1]).returncode == 0
-    why = run("jobs", "why", submit())
-    assert "no node" in why.stdout, why
+    waits = submit()
+    eventually(lambda: "no node" in run("jobs", "why", waits).stdout)  # once the probe's lease has ended
     if os.path.exists(FFRTMP):  # and through the one command that people know
         assert subprocess.run([FFRTMP, "master", "ping"], env=env, capture_output=True, text=True).stdout == "ready\n"
         assert "--priority" in subprocess.run([FFRTMP, "jobs", "submit", "--help"], capture_output=True, text=True).stdout
+    shutil.rmtree(folder)
+
+
+def test_a_film_in_a_thousand_segments_is_listed_and_fetched_whole():
+    n, id = node(), submit()
+    g = n.take()
+    data = b"segment"
+    sha = hashlib.sha256(data).hexdigest()
+    claim = [{"name": f"segment-{i:05}.ts", "size": len(data), "sha256": sha} for i in range(1105)]
+    for file in claim:
+        at = f"/api/v1/jobs/{id}/artifacts/{file['name']}?attempt=1"
+        assert n.http("PUT", at, {"size": len(data), "sha256": sha}).status == 200
+        assert n.http("PATCH", at, data, {"Upload-Offset": "0"}).status == 200
+        n.heartbeat([g])
+    assert n.result(g, artifacts=claim + [dict(claim[0], name="missing.ts")]).status == 422
+    assert n.result(g, artifacts=claim).status == 200
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = the.master.http()("GET", f"/api/v1/jobs/{id}/artifacts?limit=500{cursor and '&cursor=' + urllib.parse.quote(cursor)}").json
+        pages.append([f["name"] for f in page["files"]])
+        cursor = page["next"]
+    assert [len(p) for p in pages] == [500, 500, 105] and sum(pages, []) == [f["name"] for f in claim]
+    assert the.master.http()("GET", f"/api/v1/jobs/{id}/artifacts?cursor=x").status == 422
+    folder = scratch("segments")
+    env = {**os.environ, "MASTER_URL": f"https://127.0.0.1:{the.master.port}", "MASTER_API_KEY": the.master.key, "MASTER_CA": the.master.ca}
+    fetched = subprocess.run([FLEET, "jobs", "artifacts", id, "--fetch", folder], env=env, capture_output=True, text=True)
+    assert fetched.returncode == 0, fetched
+    assert sorted(os.listdir(folder)) == [f["name"] for f in claim]
     shutil.rmtree(folder)
 
 
