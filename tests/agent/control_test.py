@@ -235,11 +235,8 @@ def test_a_restart_swallows_no_job():
 
 
 def test_commands_come_at_once_though_heartbeats_are_rare():
-    G = Fleet(QUICK.replace('heartbeat_min = "900ms"', 'heartbeat_min = "60s"'))
-    try:
-        commands_at_once(G)
-    finally:
-        G.close()
+    with Fleet(QUICK.replace('heartbeat_min = "900ms"', 'heartbeat_min = "60s"')) as fleet:
+        commands_at_once(fleet)
 
 
 def commands_at_once(fleet):

@@ -125,6 +125,12 @@ class Fleet:
         self.master = Master(self.folder, config=config, **master).start()
         self.agents = []
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def agent(self, *args, **more):
         out = Agent(self.master, *args, **more)
         self.agents.append(out)
@@ -216,9 +222,7 @@ def run_tests(tests, names, fleet):
 
 def main(module, config=QUICK, kind=Fleet):
     """Runs the tests of a file (its globals), all with one fleet: the file's F."""
-    fleet = module["F"] = kind(config)
-    try:
+    with kind(config) as fleet:
+        module["F"] = fleet
         failed = run_tests([v for k, v in list(module.items()) if k.startswith("test_")], sys.argv[1:], fleet)
-    finally:
-        fleet.close()
     sys.exit(1 if failed else 0)

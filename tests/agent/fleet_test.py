@@ -38,11 +38,8 @@ def test_three_agents_share_jobs_of_several_types():
 
 def test_a_node_cut_off_three_ways():
     # The lease of this fleet is some two seconds.
-    G = Fleet(QUICK.replace('"900ms"', '"600ms"'))
-    try:
-        cut_off(G)
-    finally:
-        G.close()
+    with Fleet(QUICK.replace('"900ms"', '"600ms"')) as fleet:
+        cut_off(fleet)
 
 
 def cut_off(F):

@@ -299,11 +299,8 @@ def test_a_newer_state_is_left_alone():
 
 def test_after_a_reboot_the_old_attempts_are_reported():
     # A lease of seven seconds, so that the node is back before it is given up.
-    G = Fleet(QUICK.replace('"900ms"', '"2s"'))
-    try:
-        after_a_reboot(G)
-    finally:
-        G.close()
+    with Fleet(QUICK.replace('"900ms"', '"2s"')) as fleet:
+        after_a_reboot(fleet)
 
 
 def after_a_reboot(F):
