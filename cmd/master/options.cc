@@ -11,6 +11,7 @@
 #include "sys/environment.h"
 #include "sys/file.h"
 #include "sys/host_port.h"
+#include "sys/log.h"
 #include "sys/text.h"
 
 namespace ffrtmp::master {
@@ -66,15 +67,10 @@ Status validate(Options& options) {
     return bad_input("--insecure-http with", options.client_ca.empty() ? "--tls-cert" : "--client-ca",
                      "TLS or no TLS: drop one of the two");
   TRY_OK(validate_tls(options));
-  const std::vector<std::string> levels{"debug", "info", "warning", "error"}, formats{"text", "json"};
-  if (std::ranges::find(levels, options.log_level) == levels.end())
-    return bad_input("not a log level:", options.log_level, "give " + join(levels, ", "));
-  if (std::ranges::find(formats, options.log_format) == formats.end())
-    return bad_input("not a log format:", options.log_format, "give text or json");
+  TRY_OK(check_log_words(options.log_level, options.log_format));
   const auto listen = parse_host_port(options.listen);
   if (!listen) return bad_input("not an address to listen on:", options.listen, "give HOST:PORT");
-  if (options.insecure_http && listen->host != "127.0.0.1" && listen->host != "::1" &&
-      listen->host != "localhost")
+  if (options.insecure_http && !names_loopback(listen->host))
     return bad_input("plain HTTP on", listen->host, "only a loopback address may go without TLS");
   if (options.periods.least_heartbeat > options.periods.most_heartbeat)
     return bad_input("timers.heartbeat_min is above timers.heartbeat_max", "");

@@ -12,6 +12,7 @@
 #include "sys/environment.h"
 #include "sys/file.h"
 #include "sys/host_port.h"
+#include "sys/log.h"
 #include "sys/text.h"
 
 namespace ffrtmp::agent {
@@ -109,11 +110,7 @@ Status validate(Options& options) {
   TRY_OK(check_listen(options.metrics_listen));
   for (const auto& root : options.input_roots) TRY_OK(check_root(root));
   for (const auto& root : options.output_roots) TRY_OK(check_root(root));
-  const std::vector<std::string> levels{"debug", "info", "warning", "error"};
-  if (std::ranges::find(levels, options.log_level) == levels.end())
-    return bad_input("not a log level:", options.log_level, "give " + join(levels, ", "));
-  if (options.log_format != "text" && options.log_format != "json")
-    return bad_input("not a log format:", options.log_format, "give text or json");
+  TRY_OK(check_log_words(options.log_level, options.log_format));
   return default_folders(options);
 }
 

@@ -1,6 +1,7 @@
 #include "client/master_url.h"
 
 #include "net/url_guard.h"
+#include "sys/host_port.h"
 
 namespace ffrtmp::client {
 
@@ -12,8 +13,7 @@ Status check_master_url(std::string& url) {
   const std::string authority = url.substr(url.find("://") + 3);
   if (authority.empty() || authority.find_first_of("/@?#\\ ") != std::string::npos)
     return bad_input("not the URL of a master:", url, "give https://HOST:PORT, without a path or user");
-  const std::string host = net::url_host(url);
-  if (!secure && host != "127.0.0.1" && host != "::1" && host != "localhost")
+  if (!secure && !names_loopback(net::url_host(url)))
     return bad_input("not the URL of a master:", url, "it speaks https; plain http goes to loopback only");
   return {};
 }

@@ -27,7 +27,6 @@ class Ffmpeg final : public Engine {
     out.insert(out.end(), args.begin(), args.end());
     return out;
   }
-  std::vector<std::string> missing(const std::vector<std::string>&) const override { return {}; }
   std::vector<std::string> input(const std::string& location,
                                  const std::vector<std::string>& before) const override {
     const std::string where = ffmpeg_location(location);
@@ -171,7 +170,6 @@ class Command final : public Engine {
   std::vector<std::string> command(const std::vector<std::string>& args, const std::string&) const override {
     return args;
   }
-  std::vector<std::string> missing(const std::vector<std::string>&) const override { return {}; }
   std::vector<std::string> input(const std::string& location,
                                  const std::vector<std::string>& before) const override {
     std::vector<std::string> out = before;

@@ -25,7 +25,7 @@ class Engine {
                                            const std::string& progress) const = 0;
   /// What the arguments name and this host does not have (elements of GStreamer), sorted. Nothing where the
   /// engine itself says so before it begins, or where it cannot be told.
-  virtual std::vector<std::string> missing(const std::vector<std::string>& args) const = 0;
+  virtual std::vector<std::string> missing(const std::vector<std::string>&) const { return {}; }
   /// How it is given something to read, with the options that go before it.
   virtual std::vector<std::string> input(const std::string& location,
                                          const std::vector<std::string>& before) const = 0;

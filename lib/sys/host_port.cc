@@ -14,4 +14,8 @@ std::optional<HostPort> parse_host_port(std::string_view text) {
   return HostPort{std::string(host), static_cast<uint16_t>(*port)};
 }
 
+bool names_loopback(std::string_view host) {
+  return host == "127.0.0.1" || host == "::1" || host == "localhost";
+}
+
 }  // namespace ffrtmp

@@ -14,4 +14,7 @@ struct HostPort {
 /// "HOST:PORT", "[ADDRESS]:PORT"; nullopt for anything else.
 std::optional<HostPort> parse_host_port(std::string_view text);
 
+/// Whether a host, as parsed, is this very machine by one of its fixed names.
+bool names_loopback(std::string_view host);
+
 }  // namespace ffrtmp

@@ -1,5 +1,6 @@
 #include "sys/log.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "sys/clock.h"
@@ -22,11 +23,18 @@ void set_log(Level least, bool json) {
   g_json = json;
 }
 
+Status check_log_words(const std::string& level, const std::string& format) {
+  const std::vector<std::string> levels(std::begin(kNames), std::end(kNames));
+  if (std::ranges::find(levels, level) == levels.end())
+    return bad_input("not a log level:", level, "give " + join(levels, ", "));
+  if (format != "text" && format != "json")
+    return bad_input("not a log format:", format, "give text or json");
+  return {};
+}
+
 Level level_of(const std::string& name) {
-  return name == "debug"     ? Level::debug
-         : name == "warning" ? Level::warning
-         : name == "error"   ? Level::error
-                             : Level::info;
+  const auto* found = std::ranges::find(kNames, name);
+  return found == std::end(kNames) ? Level::info : static_cast<Level>(found - kNames);
 }
 
 bool logged(Level level) { return level >= g_least; }

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "sys/result.h"
+
 namespace ffrtmp {
 
 enum class Level { debug, info, warning, error };
@@ -12,6 +14,8 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 
 /// Which level is the least that is told, and whether as JSON. Thread-safe.
 void set_log(Level least, bool json);
+/// What an operator may say: a level's name, and text or json.
+Status check_log_words(const std::string& level, const std::string& format);
 /// The one of that name; info for another.
 Level level_of(const std::string& name);
 /// Whether a line of this level would be written: to be asked before one that costs something to make.

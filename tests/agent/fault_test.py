@@ -18,10 +18,6 @@ def job_with_witness(a, seconds=1.2, **more):
     return id, witness
 
 
-def lines_of(path):
-    return open(path).read().split() if os.path.exists(path) else []
-
-
 def check_one(point):
     a = F.agent(args=["--allow-exec"])
     id, witness = job_with_witness(a)

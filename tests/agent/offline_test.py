@@ -43,10 +43,6 @@ def script_job(a, after, **more):
     return F.submit(type="exec", params={"command": ["sh", "-c", script]}, max_attempts=2, **more), witness
 
 
-def lines_of(path):
-    return open(path).read().split() if os.path.exists(path) else []
-
-
 def outbox_of(a):
     """What waits on the disk: items, and bytes of them."""
     with contextlib.closing(sqlite3.connect(f"file:{a.state}/agent.db?mode=ro", uri=True)) as db:
