@@ -83,9 +83,22 @@ int64_t attempt_param(const Call& call) {
   return text ? parse_i64(*text).value_or(0) : 0;
 }
 
+/// The attempt whose files are the job's; 0 while none has succeeded.
+Result<int64_t> winner_of(store::Tx& tx, int64_t job_seq) {
+  TRY(const store::Rows rows,
+      tx.run("SELECT max(attempt) FROM attempts WHERE job_seq = ?1 AND state = 'succeeded'", {job_seq}));
+  return rows.empty() || rows[0][0].null ? 0 : rows[0][0].i();
+}
+
+/// Of a job that has succeeded, the winner's: others may have left files of the same names, whole or in part.
 Answer list_of(const std::shared_ptr<Call>& call, const char* kind) {
+  const bool artifacts = std::string_view(kind) == "artifact";
   FieldErrors errors;
-  check_params(*call, {"limit", "cursor"}, errors);
+  check_params(*call,
+               artifacts ? std::vector<std::string>{"limit", "cursor", "attempt"}
+                         : std::vector<std::string>{"limit", "cursor"},
+               errors);
+  const auto asked = number_param(*call, "attempt", 1, INT32_MAX, 0, errors);
   const auto limit = static_cast<size_t>(number_param(*call, "limit", 1, 1000, 1000, errors).value_or(1000));
   // ATTEMPT/NAME of the last one.
   const std::string cursor = call->request.param("cursor").value_or("0/");
@@ -96,7 +109,11 @@ Answer list_of(const std::shared_ptr<Call>& call, const char* kind) {
   Json out;
   const Status done = call->app.read([&](store::Tx& tx) -> Status {
     TRY(const store::Job job, job_for_files(tx, *call, false));
-    TRY(auto files, store::list_files(tx, job.seq, kind, *after, cursor.substr(slash + 1),
+    int64_t attempt = *asked;
+    if (artifacts && attempt == 0) {
+      TRY(attempt, winner_of(tx, job.seq));
+    }
+    TRY(auto files, store::list_files(tx, job.seq, kind, attempt, *after, cursor.substr(slash + 1),
                                       static_cast<int64_t>(limit) + 1));
     out["next"] = nullptr;
     if (files.size() > limit) {
@@ -141,13 +158,8 @@ Answer send_file(const std::shared_ptr<Call>& call, const char* kind) {
     TRY(const store::Job job, job_for_files(tx, *call, false));
     int64_t attempt = attempt_param(*call);
     if (attempt == 0 && std::string_view(kind) == "artifact") {
-      // The winner's: of the newest attempt that has the file whole.
-      TRY(const store::Rows rows,
-          tx.run("SELECT max(f.attempt) FROM files f JOIN attempts a ON a.job_seq = f.job_seq AND "
-                 "a.attempt = f.attempt WHERE f.job_seq = ?1 AND f.kind = 'artifact' AND f.name = ?2 "
-                 "AND f.state = 'complete' AND a.state = 'succeeded'",
-                 {job.seq, call->path[1]}));
-      attempt = rows.empty() || rows[0][0].null ? job.attempt : rows[0][0].i();
+      TRY(attempt, winner_of(tx, job.seq));
+      if (attempt == 0) attempt = job.attempt;
     }
     TRY(file, store::get_file(tx, job.seq, kind, attempt, call->path[1], false));
     return {};

@@ -116,7 +116,7 @@ void attempt(const std::shared_ptr<Waiting>& waiting) {
       leave(waiting);
       return pass_on(app);
     }
-    const int64_t news = app.board.news();
+    const int64_t news = app.board.news(waiting->claim.node);
     store::Claimed claimed;
     net::Response answer;
     if (ask(waiting, claimed, answer)) return settle(waiting, std::move(answer));
@@ -191,7 +191,7 @@ Answer wait_for_work(std::shared_ptr<Call> call, store::Claim claim, int64_t wai
   // Most polls of a busy fleet are answered at once; only those that are not pay for a timer and a watch.
   store::Claimed claimed;
   net::Response answer;
-  const int64_t news = app.board.news();
+  const int64_t news = app.board.news(waiting->claim.node);
   const bool answered = ask(waiting, claimed, answer);
   {
     const std::lock_guard lock(waiting->mutex);

@@ -147,7 +147,8 @@ Json free_now(const Options& options, const Promised& promised, uint64_t session
           {"memory_bytes", memory},
           {"disk_bytes", left(free_disk(options), promised.disk_bytes)},
           {"encoder_sessions", left(sessions, promised.encoder_sessions)},
-          {"slots", std::max<int64_t>(0, slots_of(options) - promised.jobs)}};
+          {"slots", std::max<int64_t>(0, slots_of(options) - promised.jobs)},
+          {"delivering", promised.delivering}};
 }
 
 }  // namespace ffrtmp::agent

@@ -20,7 +20,7 @@ Json describe_node(const Options& options, const Json& probed);
 
 /// What the node has to give now, beside what its attempts were promised.
 struct Promised {
-  int64_t jobs = 0;
+  int64_t jobs = 0, delivering = 0;
   double cores = 0;
   uint64_t memory_bytes = 0, disk_bytes = 0, encoder_sessions = 0;
 };

@@ -311,7 +311,10 @@ void Agent::poll() {
   listening_ = !takes;
   Promised promised;
   for (const auto& [key, job] : jobs_) {
-    if (job->attempt.step == Step::ended) continue;
+    if (job->attempt.step == Step::ended) {
+      promised.delivering++;
+      continue;
+    }
     const Json& needs = at_or_null(job->attempt.spec, "require");
     promised.jobs++;
     if (const Json& cores = at_or_null(needs, "cores"); cores.is_number())

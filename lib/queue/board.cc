@@ -134,41 +134,77 @@ void Board::running(const std::string& tenant, int64_t change) {
   count = std::max<int64_t>(0, count + change);
 }
 
+void Board::freed(const std::string& tenant, const std::string& node_id, int64_t jobs) {
+  const std::lock_guard lock(mutex_);
+  int64_t& count = running_[tenant];
+  count = std::max<int64_t>(0, count - jobs);
+  if (!node_id.empty()) {
+    Place& place = places_[node_id];
+    place.freed += jobs;
+    // It asked for more while the master still counted what it has just told to have ended.
+    const auto waiter = waiters_.find(place.ticket);
+    if (waiter != waiters_.end() &&
+        std::ranges::any_of(live_, [&](int64_t id) { return suits(classes_.at(id), waiter->second); })) {
+      waiter->second.wake();
+      drop(waiter);
+    }
+  }
+  const auto policy = tenants_.find(tenant);
+  if (policy == tenants_.end() || policy->second.max_running == 0) return;
+  for (const int64_t id : live_)
+    if (classes_.at(id).view.tenant == tenant) wake_for(classes_.at(id), jobs);
+}
+
 int64_t Board::running(const std::string& tenant) const {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(tenant);
   return found == running_.end() ? 0 : found->second;
 }
 
-int64_t Board::news() const {
+int64_t Board::news_for(const std::string& node_id) const {
+  const auto place = places_.find(node_id);
+  return news_ + (place == places_.end() ? 0 : place->second.freed);
+}
+
+int64_t Board::news(const std::string& node_id) const {
   const std::lock_guard lock(mutex_);
-  return news_;
+  return news_for(node_id);
 }
 
 uint64_t Board::wait(const std::string& node_id, std::shared_ptr<const NodeCaps> caps, const Free& free,
                      int64_t news, std::function<void()> wake) {
   const std::lock_guard lock(mutex_);
-  if (news_ != news) {
+  if (news_for(node_id) != news) {
     wake();
     return 0;
   }
   const uint64_t ticket = next_ticket_++;
   waiters_.emplace(ticket, Waiter{node_id, std::move(caps), free, std::move(wake)});
+  places_[node_id].ticket = ticket;
   return ticket;
 }
 
 void Board::leave(uint64_t ticket) {
   const std::lock_guard lock(mutex_);
-  waiters_.erase(ticket);
+  if (const auto waiter = waiters_.find(ticket); waiter != waiters_.end()) drop(waiter);
+}
+
+std::map<uint64_t, Board::Waiter>::iterator Board::drop(std::map<uint64_t, Waiter>::iterator waiter) {
+  if (Place& place = places_[waiter->second.node_id]; place.ticket == waiter->first) place.ticket = 0;
+  return waiters_.erase(waiter);
+}
+
+bool Board::suits(const Class& one, const Waiter& waiter) const {
+  return fits(one.needs, waiter.free) && unmet(one.needs, *waiter.caps, waiter.node_id).empty();
 }
 
 void Board::wake_for(const Class& one, int64_t count) {
   // As many nodes as there are jobs, and no more: a job must not wake five thousand.
   for (auto it = waiters_.begin(); it != waiters_.end() && count > 0;) {
-    if (fits(one.needs, it->second.free) && unmet(one.needs, *it->second.caps, it->second.node_id).empty()) {
+    if (suits(one, it->second)) {
       count -= std::max<int64_t>(1, std::min(it->second.free.slots, count));
       it->second.wake();
-      it = waiters_.erase(it);
+      it = drop(it);
     } else {
       ++it;
     }
@@ -198,6 +234,7 @@ void Board::wake_all() {
   const std::lock_guard lock(mutex_);
   for (auto& [ticket, waiter] : waiters_) waiter.wake();
   waiters_.clear();
+  for (auto& [node, place] : places_) place.ticket = 0;
 }
 
 size_t Board::waiting() const {

@@ -58,12 +58,16 @@ class Board {
 
   void set_running(std::map<std::string, int64_t> by_tenant);
   void running(const std::string& tenant, int64_t change);
+  /// Jobs of the tenant have left the node, which has room again, as has a tenant with a limit: wakes the
+  /// node when it waits beside something ready, and others for the tenant's sake.
+  void freed(const std::string& tenant, const std::string& node_id, int64_t jobs);
   int64_t running(const std::string& tenant) const;
 
-  /// Grows whenever something becomes ready: take it before looking, and hand it to `wait`.
-  int64_t news() const;
+  /// Grows whenever something becomes ready, or room on this node: take it before looking, and hand it to
+  /// `wait`.
+  int64_t news(const std::string& node_id) const;
   /// A node that waits for work. `wake` is called at most once, from any thread, and must not call back. When
-  /// something became ready since `news`, it is called at once and 0 is returned.
+  /// there is news since `news`, it is called at once and 0 is returned.
   uint64_t wait(const std::string& node_id, std::shared_ptr<const NodeCaps> caps, const Free& free,
                 int64_t news, std::function<void()> wake);
   void leave(uint64_t ticket);
@@ -86,7 +90,15 @@ class Board {
     Free free;
     std::function<void()> wake;
   };
-  void wake_for(const Class& one, int64_t count);  // under the lock
+  struct Place {
+    int64_t freed = 0;    ///< jobs that have left the node
+    uint64_t ticket = 0;  ///< its newest, 0: it does not wait
+  };
+  // Under the lock.
+  int64_t news_for(const std::string& node_id) const;
+  bool suits(const Class& one, const Waiter& waiter) const;
+  std::map<uint64_t, Waiter>::iterator drop(std::map<uint64_t, Waiter>::iterator waiter);
+  void wake_for(const Class& one, int64_t count);
   Share share(const std::string& tenant) const;
 
   mutable std::mutex mutex_;
@@ -96,6 +108,7 @@ class Board {
   std::set<std::pair<int64_t, int64_t>> future_;  // (next_ready_at, class)
   std::map<std::string, int64_t> running_;
   std::map<uint64_t, Waiter> waiters_;
+  std::unordered_map<std::string, Place> places_;  // by node
   uint64_t next_ticket_ = 1;
   std::function<void(int64_t)> on_ready_;
   int64_t newest_ = 0;

@@ -119,6 +119,7 @@ Free read_free(const Json& json, const std::string& path, FieldErrors& errors) {
   out.disk_bytes = in.whole("disk_bytes", 0, kMostBytes, 0);
   out.encoder_sessions = in.whole("encoder_sessions", 0, 1000, 0);
   out.slots = in.whole("slots", 0, 10'000, 1);
+  out.delivering = in.whole("delivering", 0, 10'000, 0);
   in.done();
   return out;
 }

@@ -191,7 +191,8 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
 
   const Load load = load_of(rows[1]);
   queue::Free free = in.free;
-  free.slots = std::min(free.slots, out.caps->max_jobs - load.jobs);
+  free.slots =
+      std::min(free.slots, out.caps->max_jobs - std::max<int64_t>(0, load.jobs - in.free.delivering));
   std::vector<std::string> groups = load.groups;
   int64_t want = std::min(in.most, free.slots);
   std::string remembered;
@@ -412,8 +413,8 @@ Status succeed(Tx& tx, queue::Board& board, const std::vector<Job*>& jobs, const
       "result = (SELECT a.result FROM attempts a WHERE a.job_seq = jobs.seq AND a.attempt = jobs.attempt), "
       "offer_until = NULL, run_by = NULL, run_left = NULL, progress_by = NULL WHERE seq {IN} ?1 {LIST}",
       {list, tx.now(), node}));
-  tx.after_commit([&board, by_tenant] {
-    for (const auto& [tenant, count] : by_tenant) board.running(tenant, -count);
+  tx.after_commit([&board, by_tenant, node] {
+    for (const auto& [tenant, count] : by_tenant) board.freed(tenant, node, count);
   });
   return add_job_events(tx, "job.succeeded", list, node);
 }

@@ -24,13 +24,13 @@ Result<File> get_file(Tx& tx, int64_t job_seq, const std::string& kind, int64_t 
   return file_of(rows[0]);
 }
 
-Result<std::vector<File>> list_files(Tx& tx, int64_t job_seq, const std::string& kind, int64_t after_attempt,
-                                     const std::string& after_name, int64_t limit) {
+Result<std::vector<File>> list_files(Tx& tx, int64_t job_seq, const std::string& kind, int64_t attempt,
+                                     int64_t after_attempt, const std::string& after_name, int64_t limit) {
   TRY(const Rows rows,
       tx.run(std::string(kColumns) +
-                 "WHERE job_seq = ?1 AND kind = ?2 AND (attempt > ?3 OR (attempt = ?3 AND name > ?4)) "
-                 "ORDER BY attempt, name LIMIT ?5",
-             {job_seq, kind, after_attempt, after_name, limit}));
+                 "WHERE job_seq = ?1 AND kind = ?2 AND (?6 = 0 OR attempt = ?6) AND "
+                 "(attempt > ?3 OR (attempt = ?3 AND name > ?4)) ORDER BY attempt, name LIMIT ?5",
+             {job_seq, kind, after_attempt, after_name, limit, attempt}));
   std::vector<File> out;
   for (const Row& row : rows) out.push_back(file_of(row));
   return out;

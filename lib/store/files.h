@@ -12,9 +12,10 @@ struct File {
 /// ENOENT when there is none.
 Result<File> get_file(Tx& tx, int64_t job_seq, const std::string& kind, int64_t attempt,
                       const std::string& name, bool lock);
-/// Up to `limit` by attempt and name, those after that attempt and name.
-Result<std::vector<File>> list_files(Tx& tx, int64_t job_seq, const std::string& kind, int64_t after_attempt,
-                                     const std::string& after_name, int64_t limit);
+/// Up to `limit` by attempt and name, those after that attempt and name; of one attempt when `attempt` is not
+/// 0.
+Result<std::vector<File>> list_files(Tx& tx, int64_t job_seq, const std::string& kind, int64_t attempt,
+                                     int64_t after_attempt, const std::string& after_name, int64_t limit);
 /// Announces an artifact; the same announcement again is no error. EEXIST when it differs from the first.
 Result<File> announce_file(Tx& tx, const File& file);
 Status set_received(Tx& tx, const File& file, int64_t received);

@@ -337,8 +337,7 @@ Status count_down(Tx& tx, queue::Board& board, int64_t job_seq) {
 Status finish(Tx& tx, queue::Board& board, Job& job, const std::string& state, const std::string& reason,
               const std::string& result) {
   if (queue::active(job.state)) {
-    const std::string tenant = job.tenant;
-    tx.after_commit([&board, tenant] { board.running(tenant, -1); });
+    tx.after_commit([&board, tenant = job.tenant, node = job.node] { board.freed(tenant, node, 1); });
   }
   job.state = state;
   TRY_OK(
@@ -354,8 +353,7 @@ Status finish(Tx& tx, queue::Board& board, Job& job, const std::string& state, c
 
 Status requeue(Tx& tx, queue::Board& board, Job& job, int64_t ready_at, const std::string& reason) {
   if (queue::active(job.state)) {
-    const std::string tenant = job.tenant;
-    tx.after_commit([&board, tenant] { board.running(tenant, -1); });
+    tx.after_commit([&board, tenant = job.tenant, node = job.node] { board.freed(tenant, node, 1); });
   }
   job.state = "queued";
   TRY_OK(tx.later(

@@ -265,6 +265,28 @@ def test_stalled_jobs_and_overlong_runs_end():
     assert job(long)["state"] == "failed" and "longer" in job(long)["reason"]
 
 
+def test_the_files_of_a_job_are_the_winners():
+    one, two, id, h = node(), node(), submit(), the.master.http()
+    def upload(n, attempt, data, whole=True):
+        sha = hashlib.sha256(data).hexdigest()
+        n.http("PUT", f"/api/v1/jobs/{id}/artifacts/out.bin?attempt={attempt}", {"size": len(data), "sha256": sha})
+        n.http("PATCH", f"/api/v1/jobs/{id}/artifacts/out.bin?attempt={attempt}", data if whole else data[:-1], {"Upload-Offset": "0"})
+        return [{"name": "out.bin", "size": len(data), "sha256": sha}]
+    listed = lambda query="": [(f["attempt"], f["state"]) for f in h("GET", f"/api/v1/jobs/{id}/artifacts{query}").json["files"]]
+    g = one.take()
+    upload(one, 1, b"half of the first's", whole=False)
+    state_is(id, "queued")
+    two.heartbeat([])
+    g2 = eventually(lambda: two.lease())[0]
+    two.accept(g2)
+    claim = upload(two, 2, b"the second's")
+    assert listed() == [(1, "expected"), (2, "complete")], "while nobody has won"
+    assert two.result(g2, artifacts=claim).status == 200
+    assert listed() == [(2, "complete")] and listed("?attempt=1") == [(1, "expected")]
+    assert h("GET", f"/api/v1/jobs/{id}/artifacts/out.bin").raw == b"the second's"
+    assert h("GET", f"/api/v1/jobs/{id}/artifacts?attempt=0").status == 422
+
+
 def test_uploads_resume_and_are_verified():
     data = os.urandom(300_000)
     sha = hashlib.sha256(data).hexdigest()

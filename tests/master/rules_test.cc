@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "queue/board.h"
 #include "queue/order.h"
 #include "queue/spec.h"
 
@@ -80,6 +81,59 @@ TEST_CASE("needs are matched with every constraint named") {
   CHECK(unmet(needs, caps, "n").size() == 4);
   CHECK(errors.empty());
   CHECK(dump_json(needs_json(needs_from(needs_json(needs)))) == dump_json(needs_json(needs)));
+}
+
+TEST_CASE("a node beside something ready is woken by what leaves it, and by nothing that leaves another") {
+  Board board;
+  NodeCaps caps;
+  caps.max_jobs = 1;
+  const auto shared = std::make_shared<const NodeCaps>(caps);
+  Free free;
+  free.slots = 1;
+  Needs needs;
+  board.add_class(1, "t", "default", "medium", needs);
+  int woken = 0;
+  const auto park = [&](const char* node) {
+    return board.wait(node, shared, free, board.news(node), [&] { woken++; });
+  };
+  park("a");
+  board.freed("t", "a", 1);
+  CHECK(woken == 0);  // nothing is ready
+  board.ready(1, 0, 1, 0);
+  CHECK(woken == 0);
+  board.freed("t", "b", 1);
+  CHECK(woken == 0);
+  board.freed("t", "a", 1);
+  CHECK(woken == 1);
+  CHECK(board.waiting() == 0);
+  // What left it between its look and its wait is news, to itself alone.
+  const int64_t before_a = board.news("a"), before_b = board.news("b");
+  board.freed("t", "a", 1);
+  CHECK(board.news("a") != before_a);
+  CHECK(board.news("b") == before_b);
+  CHECK(board.wait("a", shared, free, before_a, [&] { woken++; }) == 0);
+  CHECK(woken == 2);
+  // A poll that took the place of another is the node's, and leaving the older one changes nothing.
+  const auto older = park("a");
+  park("a");
+  board.leave(older);
+  board.freed("t", "a", 1);
+  CHECK(woken == 3);
+  CHECK(board.waiting() == 0);
+}
+
+TEST_CASE("what leaves a tenant with a limit wakes whoever can take its next job") {
+  Board board;
+  board.set_tenants({{"t", {1, 1}}});
+  board.add_class(1, "t", "default", "medium", {});
+  const auto caps = std::make_shared<const NodeCaps>();
+  Free free;
+  free.slots = 1;
+  int woken = 0;
+  board.ready(1, 0, 1, 0);
+  board.wait("other", caps, free, board.news("other"), [&] { woken++; });
+  board.freed("t", "a", 1);
+  CHECK(woken == 1);
 }
 
 TEST_CASE("names of files stay names") {

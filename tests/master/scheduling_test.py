@@ -210,6 +210,14 @@ def test_polls_of_clients_that_are_gone_are_dropped_and_granted_nothing():
     [s.close() for s in polls]
 
 
+def test_what_is_only_delivered_yet_holds_no_slot():
+    n, first, second = node(max_jobs=1), submit(), submit()
+    n.take()
+    assert n.lease() == [], "it may run one"
+    assert [g["job"] for g in n.lease(delivering=1)] == [second]
+    assert n.lease(delivering=1) == []
+
+
 def test_drain_a_node():
     n, _ = node(), submit()
     the.master.http()("POST", f"/api/v1/nodes/{n.id}/drain", {"reason": "kernel"})
