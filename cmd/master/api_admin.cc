@@ -18,7 +18,7 @@ Answer create_key(std::shared_ptr<Call> call) {
   key.tenant = in.text("tenant", 0, 64, "default");
   key.expires_at = in.moment("expires_at");
   in.done();
-  if (key.role.empty()) in.error("role", "is required: admin, submit or worker");
+  if (key.role.empty()) in.missing("role", "is required: admin, submit or worker");
   if (key.expires_at != 0 && key.expires_at <= call->app.db->now_estimate())
     in.error("expires_at", "is in the past");
   if (!errors.empty()) return problem(422, "", "the key is not right", errors);

@@ -278,7 +278,7 @@ Answer announce_artifact(std::shared_ptr<Call> call) {
   file.size = in.whole("size", 0, call->app.options.most_artifact_bytes, -1);
   file.sha256 = in.text("sha256", 64, 64);
   in.done();
-  if (file.size < 0) in.error("size", "is required");
+  if (file.size < 0) in.missing("size");
   if (!queue::plain_name(file.name)) errors.push_back({"name", "must be a plain file name"});
   if (!file.sha256.empty() && !queue::is_sha256(file.sha256))
     in.error("sha256", "must be 64 lower-case hex digits");

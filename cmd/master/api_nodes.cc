@@ -64,7 +64,7 @@ std::optional<store::Registration> read_registration(const Call& call, const Jso
     out.caps = std::move(read.caps);
     out.types = std::move(read.types);
   } else {
-    in.error("capabilities", "is required");
+    in.missing("capabilities");
   }
   in.done();
   if (!out.name.empty() && !good_name(out.name)) in.error("name", "must be letters, digits, '.' and '-'");
@@ -144,7 +144,7 @@ store::ResultIn read_result(ObjectReader& in) {
   out.job = in.text("job", 1, 64);
   out.attempt = in.whole("attempt", 1, INT32_MAX, 0);
   out.outcome = in.choice("outcome", {"succeeded", "failed", "cancelled"}, "");
-  if (out.outcome.empty()) in.error("outcome", "is required");
+  if (out.outcome.empty()) in.missing("outcome");
   out.failure_class = in.choice("class", queue::failure_classes(), "unknown");
   out.reason = in.text("reason", 0, 2000);
   if (const Json* result = in.object("result")) {
@@ -332,7 +332,7 @@ Answer heartbeat(std::shared_ptr<Call> call) {
       item.done();
     }
   } else {
-    in.error("jobs", "is required: every job that the node has, [] when it has none");
+    in.missing("jobs", "is required: every job that the node has, [] when it has none");
   }
   in.done();
   if (!errors.empty()) return problem(422, "", "the heartbeat is not right", errors);
@@ -385,7 +385,7 @@ Answer lease(std::shared_ptr<Call> call) {
   if (const Json* free = in.object("free"))
     claim.free = queue::read_free(*free, "free", errors);
   else
-    in.error("free", "is required: what the node has to give now");
+    in.missing("free", "is required: what the node has to give now");
   in.done();
   if (!errors.empty()) return problem(422, "", "the request is not right", errors);
   claim.periods = call->app.periods();

@@ -180,8 +180,10 @@ std::vector<std::pair<std::string, std::string>> query_parameters(const std::str
             {"tenant", "query"}, {"node", "query"},  {"array", "query"},
             {"label", "query"},  {"limit", "query"}, {"cursor", "query"}};
   if (operation == "postJobs") return {{"Idempotency-Key", "header"}};
-  if (operation == "getNodes" || operation == "getJobsIdInputs" || operation == "getJobsIdArtifacts")
+  if (operation == "getNodes" || operation == "getJobsIdInputs")
     return {{"limit", "query"}, {"cursor", "query"}};
+  if (operation == "getJobsIdArtifacts")
+    return {{"limit", "query"}, {"cursor", "query"}, {"attempt", "query"}};
   if (operation == "getEvents")
     return {{"after", "query"}, {"limit", "query"}, {"kind", "query"}, {"Last-Event-ID", "header"}};
   if (operation == "getJobsIdLogs") return {{"offset", "query"}, {"limit", "query"}, {"attempt", "query"}};

@@ -31,7 +31,7 @@ std::vector<InputFile> read_inputs(ObjectReader& in, FieldErrors& errors) {
     input.sha256 = file.text("sha256", 64, 64);
     file.done();
     if (!input.name.empty() && !plain_name(input.name)) file.error("name", "must be a plain file name");
-    if (input.size < 0) file.error("size", "is required");
+    if (input.size < 0) file.missing("size");
     if (!input.sha256.empty() && !is_sha256(input.sha256))
       file.error("sha256", "must be 64 lower-case hex digits");
     for (const InputFile& other : out)

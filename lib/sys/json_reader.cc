@@ -24,6 +24,12 @@ void ObjectReader::error(std::string_view name, std::string detail) {
   errors_.push_back({path(name), std::move(detail)});
 }
 
+void ObjectReader::missing(std::string_view name, std::string detail) {
+  const std::string where = path(name);
+  if (std::ranges::none_of(errors_, [&](const FieldError& told) { return told.field == where; }))
+    error(name, std::move(detail));
+}
+
 const Json* ObjectReader::find(std::string_view name) {
   known_.emplace_back(name);
   if (json_ == nullptr) return nullptr;

@@ -45,6 +45,8 @@ class ObjectReader {
   /// Call last: every field that nobody asked for is an error.
   void done();
   void error(std::string_view name, std::string detail);
+  /// The field is wanted and there is none: an error, unless what was wrong with it has been told.
+  void missing(std::string_view name, std::string detail = "is required");
   std::string path(std::string_view name) const;
 
  private:

@@ -93,6 +93,12 @@ def raw(data, wait=5, tls=True):
     return out
 
 
+def test_of_each_field_one_thing_is_said():
+    for role, said in (({"role": "king"}, "must be one of"), ({}, "is required"), ({"role": 3}, "must be a string"), ({"role": ""}, "is required")):
+        errors = the.master.http()("POST", "/api/v1/keys", dict({"name": "x"}, **role)).json["errors"]
+        assert [e["field"] for e in errors] == ["role"] and said in errors[0]["detail"], errors
+
+
 def test_malformed_bodies_say_where():
     post = lambda body: the.master.http()("POST", "/api/v1/jobs", body, {"Content-Type": "application/json"})
     a = post('{"type": "x",\n "queue": }')
