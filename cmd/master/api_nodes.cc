@@ -344,7 +344,7 @@ Answer heartbeat(std::shared_ptr<Call> call) {
     return {};
   });
   if (!done) return failure(done.error());
-  call->app.bell.ring();
+  if (!answer.routine) call->app.bell.ring();  // else nothing has happened
   if (answer.refused) return second_agent();
   Json out;
   out["heartbeat_ms"] = call->app.heartbeat_ms();

@@ -10,8 +10,8 @@ namespace ffrtmp::master {
 namespace {
 constexpr int64_t kStep = 500;  // rows in one transaction
 constexpr int64_t kCleanMs = 60'000;
-constexpr int64_t kGapMs =
-    10'000;  // longer than this between two looks, and we were not there to hear anybody
+constexpr int64_t kPaceMs = 1000;   // between two looks while something is in flight
+constexpr int64_t kGapMs = 10'000;  // later than this for a look, and we were not there to hear anybody
 }  // namespace
 
 Housekeeper::Housekeeper(App& app) : app_(app), thread_([this] { loop(); }) {
@@ -39,20 +39,26 @@ void Housekeeper::loop() {
   while (!stopping_) {
     // What comes while it looks may be what it has not seen: it counts for the next look.
     nudged_ = false;
-    const bool was_busy = busy_;
     lock.unlock();
-    const bool busy = step(was_busy);
+    const bool busy = step();
     lock.lock();
     busy_ = busy;
-    int64_t sleep = busy_ ? 1000 : 60'000;
+    int64_t sleep = busy_ ? kPaceMs : 60'000;
+    // Nodes that have nothing to do are looked at when the first of them may have fallen silent.
+    if (!busy_ && first_lease_ != 0)
+      sleep = std::clamp<int64_t>(first_lease_ - app_.db->now_estimate(), kPaceMs, sleep);
     // Several masters: other ones' jobs are heard of by notification, and by this look behind it.
     if (app_.db->dialect() == store::Dialect::postgres) sleep = std::min<int64_t>(sleep, 1000);
     if (next_ready_ != 0) sleep = std::clamp<int64_t>(next_ready_ - app_.db->now_estimate(), 10, sleep);
+    next_step_ = monotonic_ms() + sleep;
     wake_.wait_for(lock, std::chrono::milliseconds(sleep), [&] { return stopping_ || (nudged_ && !busy_); });
+    // Much news at once is one look.
+    const int64_t early = std::min(last_step_ + kPaceMs, next_step_) - monotonic_ms();
+    if (early > 0) wake_.wait_for(lock, std::chrono::milliseconds(early), [&] { return stopping_; });
   }
 }
 
-bool Housekeeper::step(bool was_busy) {
+bool Housekeeper::step() {
   const int64_t now = monotonic_ms();
   const bool leading = app_.db->leading();
   int64_t grace = 0;
@@ -62,7 +68,7 @@ bool Housekeeper::step(bool was_busy) {
   }
   // After a start, a change of leader, an outage of the database or a sleep of this host, nobody is declared
   // dead before having had the time to speak.
-  const bool gap = last_step_ != 0 && was_busy && now - last_step_ > kGapMs;
+  const bool gap = last_step_ != 0 && now - next_step_ > kGapMs;
   if (last_step_ == 0 || gap || (leading && !was_leading_))
     judge_from_ = now + (grace != 0 ? grace : app_.lease_ms());
   was_leading_ = leading;
@@ -80,6 +86,7 @@ bool Housekeeper::step(bool was_busy) {
   }
   app_.board.set_running(flight.by_tenant);
   app_.nodes_online = flight.nodes_online;
+  first_lease_ = flight.first_lease;
   if (leading) sweep();
   if (app_.db->dialect() == store::Dialect::postgres && now >= refresh_at_) {
     (void)app_.read([&](store::Tx& tx) { return store::refresh_board(tx, app_.board); });
@@ -88,7 +95,7 @@ bool Housekeeper::step(bool was_busy) {
   next_ready_ = app_.board.tick(app_.db->now_estimate());
   if (leading && now >= clean_at_) clean();
   last_step_ = monotonic_ms();
-  return flight.jobs > 0 || flight.nodes_online > 0 || flight.deadlines > 0;
+  return flight.jobs > 0 || flight.deadlines > 0;
 }
 
 void Housekeeper::sweep() {

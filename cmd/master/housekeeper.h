@@ -22,7 +22,7 @@ class Housekeeper {
  private:
   void loop();
   /// Looks once; gives whether something is in flight.
-  bool step(bool was_busy);
+  bool step();
   void sweep();
   void clean();
   App& app_;
@@ -32,8 +32,8 @@ class Housekeeper {
   bool busy_ = true;  ///< something is in flight: look every second; under the mutex
   bool was_leading_ = false;
   int64_t judge_from_ = 0;  ///< no node is given up before this moment (monotonic ms)
-  int64_t last_step_ = 0, clean_at_ = 0, clean_cursor_ = 0, refresh_at_ = 0;
-  int64_t next_ready_ = 0;
+  int64_t last_step_ = 0, next_step_ = 0, clean_at_ = 0, clean_cursor_ = 0, refresh_at_ = 0;
+  int64_t next_ready_ = 0, first_lease_ = 0;
   std::thread thread_;
 };
 

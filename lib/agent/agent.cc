@@ -20,6 +20,11 @@
 
 namespace ffrtmp::agent {
 
+namespace {
+constexpr double kStall =
+    20;  // seconds without a byte: a link that has gone silent must not hold up the outbox
+}
+
 Agent::Agent(Options options) : options_(std::move(options)) {}
 Agent::~Agent() = default;
 
@@ -57,7 +62,7 @@ Status Agent::set_up() {
   masters_->set_token(identity_.id, identity_.token);
   beat_link_ = std::make_unique<Link>(masters_);
   poll_link_ = std::make_unique<Link>(masters_);
-  carry_link_ = std::make_unique<Link>(masters_);
+  carry_link_ = std::make_unique<Link>(masters_, kStall);
   host_ = probe_host();
   session_ = net::random_hex(8);
   recall_silence();

@@ -173,7 +173,7 @@ class Agent {
   bool listening_ = false;      ///< the poll that is parked asks for no work
   bool beat_again_ = false;     ///< at once when the beat that is on its way has been answered
   bool told_ = false;           ///< the master has heard what we have, since it was reached again
-  bool reached_ = false, master_drains_ = false, master_closed_ = false, draining_ = false;
+  bool reached_ = false, master_drains_ = false, cordoned_ = false, master_closed_ = false, draining_ = false;
   bool second_ = false;  ///< another agent has our identity, and the master listens to that one
   std::string last_trouble_, last_refusal_, told_status_;
   Counters counters_;

@@ -139,7 +139,9 @@ Result<client::HttpClient*> Link::http() {
   if (!http_) {
     turn_ = masters_->turn();
     epoch_ = masters_->epoch();
-    TRY(http_, client::HttpClient::open(masters_->client_options(key_.empty() ? masters_->token() : key_)));
+    auto options = masters_->client_options(key_.empty() ? masters_->token() : key_);
+    options.stall_s = stall_s_;
+    TRY(http_, client::HttpClient::open(options));
   }
   return http_.get();
 }

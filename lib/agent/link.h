@@ -75,7 +75,10 @@ class Masters {
 /// One connection to whichever master is in use. Requests block; one link a thread.
 class Link {
  public:
-  explicit Link(std::shared_ptr<Masters> masters) : masters_(std::move(masters)) {}
+  /// `stall_s`: a request during which no byte moves for so long is given up; 0 for links on which the master
+  /// parks requests.
+  explicit Link(std::shared_ptr<Masters> masters, double stall_s = 0)
+      : masters_(std::move(masters)), stall_s_(stall_s) {}
 
   /// `needed`: fields that an answer of status 2xx must have to be a master's.
   Reply ask(const std::string& method, const std::string& path, const Json& body,
@@ -92,6 +95,7 @@ class Link {
 
  private:
   std::shared_ptr<Masters> masters_;
+  const double stall_s_;
   std::unique_ptr<client::HttpClient> http_;
   std::string key_;
   size_t turn_ = 0;

@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint64_t kPiece = 4 << 20;
 constexpr double kPieceTimeout = 300;
+constexpr double kStrangersStall = 60;  // what stores a file may think about it for a while
 
 /// A part of a file as it lies in the page cache: a piece costs no memory of ours.
 class Mapped {
@@ -204,6 +205,7 @@ Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward)
   client::ClientOptions options;
   options.base = url.substr(0, slash);
   options.refuse_inward = !allow_inward;
+  options.stall_s = kStrangersStall;
   auto http = client::HttpClient::open(options);
   if (!http) return broken(http.error().message());
   const std::string target = slash == std::string::npos ? "/" : url.substr(slash);

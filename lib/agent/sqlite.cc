@@ -42,7 +42,7 @@ Result<std::unique_ptr<Sqlite>> Sqlite::open(const std::string& path) {
   sqlite3_extended_result_codes(out->db_, 1);
   sqlite3_busy_timeout(out->db_, 2000);
   TRY_OK(out->script(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512; PRAGMA mmap_size=0;"
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-128; PRAGMA mmap_size=0;"
       "PRAGMA wal_autocheckpoint=200; PRAGMA journal_size_limit=1048576; PRAGMA temp_store=MEMORY;"));
   TRY(const store::Rows rows, out->run("PRAGMA quick_check(1)"));
   if (rows.empty() || rows[0][0].s() != "ok")

@@ -65,7 +65,10 @@ curl_socket_t open_outward(void*, curlsocktype, curl_sockaddr* address) {
 class CurlClient final : public HttpClient {
  public:
   explicit CurlClient(ClientOptions options) : options_(std::move(options)) {}
-  ~CurlClient() override { curl_easy_cleanup(curl_); }
+  ~CurlClient() override {
+    curl_easy_cleanup(curl_);
+    curl_multi_cleanup(multi_);
+  }
 
   Status open() {
     static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -84,31 +87,51 @@ class CurlClient final : public HttpClient {
       TRY_OK(write_all(ca_file_.get(), ca_));
     }
     curl_ = curl_easy_init();
+    multi_ = curl_multi_init();
+    if (curl_ == nullptr || multi_ == nullptr) return sys_error("starting libcurl", "", ENOMEM);
     return {};
   }
 
   Result<Answer> request(const std::string& method, const std::string& path, std::string_view body,
                          const Headers& headers, double timeout_s) override {
-    return perform(method, path, body, headers, timeout_s, nullptr);
+    return perform(method, path, body, headers, timeout_s, nullptr, options_.stall_s);
   }
 
   Result<Answer> stream(const std::string& path, const Headers& headers, double timeout_s,
                         std::function<bool(std::string_view)> sink) override {
     FileSink pieces = [&](const Answer&, std::string_view piece) { return sink(piece); };
-    return perform("GET", path, {}, headers, timeout_s, &pieces);
+    return perform("GET", path, {}, headers, timeout_s, &pieces, 0);
   }
 
   Result<Answer> download(const std::string& path, const Headers& headers, double stall_s,
                           FileSink sink) override {
-    stall_s_ = static_cast<long>(stall_s);
-    auto out = perform("GET", path, {}, headers, 0, &sink);
-    stall_s_ = 0;
-    return out;
+    return perform("GET", path, {}, headers, kNoLimit, &sink, stall_s);
   }
 
  private:
+  static constexpr double kNoLimit = -1;
+
+  /// curl_easy_perform() wakes every second of a request that waits for its answer, and a parked poll does
+  /// little else: this sleeps until something comes or is due.
+  CURLcode run() {
+    constexpr int kLongMs = 60'000;  // libcurl looks up earlier for a limit of its own
+    CURLcode out = CURLE_FAILED_INIT;
+    int running = 1;
+    CURLMcode code = curl_multi_add_handle(multi_, curl_);
+    while (code == CURLM_OK) {
+      code = curl_multi_perform(multi_, &running);
+      if (code != CURLM_OK || running == 0) break;
+      code = curl_multi_poll(multi_, nullptr, 0, kLongMs, nullptr);
+    }
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &left))
+      if (message->msg == CURLMSG_DONE) out = message->data.result;
+    curl_multi_remove_handle(multi_, curl_);
+    return out;
+  }
+
   Result<Answer> perform(const std::string& method, const std::string& path, std::string_view body,
-                         const Headers& headers, double timeout_s, FileSink* stream) {
+                         const Headers& headers, double timeout_s, FileSink* stream, double stall_s) {
     curl_easy_reset(curl_);
     Answer answer;
     Sink sink{&answer, stream, curl_};
@@ -131,10 +154,11 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &sink);
     curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_s * 1000));
-    if (stall_s_ > 0) {
+    if (stall_s > 0) {
       curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_LIMIT, 1L);
-      curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_TIME, stall_s_);
-    } else {
+      curl_easy_setopt(curl_, CURLOPT_LOW_SPEED_TIME, static_cast<long>(stall_s));
+    }
+    if (timeout_s != kNoLimit) {
       curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS,
                        static_cast<long>((timeout_s > 0 ? timeout_s : options_.timeout_s) * 1000));
     }
@@ -163,7 +187,7 @@ class CurlClient final : public HttpClient {
       if (body.empty()) curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, "");
     }
     curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, list);
-    const CURLcode code = curl_easy_perform(curl_);
+    const CURLcode code = run();
     curl_slist_free_all(list);
     curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &answer.status);
     if (code == CURLE_OK || (stream != nullptr && code == CURLE_WRITE_ERROR)) return answer;
@@ -177,7 +201,7 @@ class CurlClient final : public HttpClient {
   std::string ca_;
   Fd ca_file_;
   CURL* curl_ = nullptr;
-  long stall_s_ = 0;
+  CURLM* multi_ = nullptr;  ///< holds the connection
 };
 
 }  // namespace

@@ -28,6 +28,7 @@ struct ClientOptions {
   std::string client_cert, client_key;
   double timeout_s = 30;
   double connect_timeout_s = 10;
+  double stall_s = 0;  ///< a request during which no byte moves for so long is given up; 0: not looked at
   bool refuse_inward = false;  ///< never connect to loopback or link-local, whatever a name resolves to
 };
 

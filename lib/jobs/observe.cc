@@ -178,7 +178,8 @@ void block_signals() {
 
 void shrink() {
   ::malloc_trim(0);
-  // Read-only pages of our own file come back from the page cache when they are next touched.
+  // Read-only pages of files come back from the page cache when they are next touched. Most of a library's
+  // were touched once, when it was loaded.
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void*) {
         for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -188,7 +189,7 @@ void shrink() {
           const uintptr_t end = (info->dlpi_addr + part.p_vaddr + part.p_memsz) & ~(page - 1);
           if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
         }
-        return 1;  // the program itself comes first; libraries are shared with others
+        return 0;
       },
       nullptr);
 }

@@ -25,8 +25,8 @@ sigset_t leaving_signals();
 /// made us let go (then `ending.detached_by` is set).
 bool wait_before_restart(const Launched& job, Duration pause, Ending& ending);
 
-/// Gives back to the kernel what was only needed to get here: heap, and pages of our own program that waiting
-/// does not use. A wrapper waits for days.
+/// Gives back to the kernel what was only needed to get here: heap, and pages of our own program and of its
+/// libraries that waiting does not use. A wrapper waits for days.
 void shrink();
 
 }  // namespace ffrtmp

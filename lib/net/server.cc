@@ -103,6 +103,8 @@ struct Watched {
   std::string owner = {};  ///< whose it is, once somebody has said so
 };
 
+constexpr int64_t kNever = INT64_MAX;
+
 int64_t now_ms() { return monotonic_now().count() / 1'000'000; }
 
 class HttpServer;
@@ -259,6 +261,7 @@ class HttpServer final : public Server {
       *context = watched;
       self->watched_.emplace(watched, 0);
       self->count_ = self->watched_.size();
+      self->look_by(*watched);
     } else {
       auto* watched = static_cast<Watched*>(*context);
       self->watched_.erase(watched);
@@ -274,6 +277,22 @@ class HttpServer final : public Server {
     const std::lock_guard lock(mutex_);
     watched->phase = phase;
     watched->since = now_ms();
+    look_by(*watched);
+  }
+
+  /// When it has had its time; an answer has as much as it takes.
+  int64_t due_of(const Watched& watched) const {
+    switch (watched.phase) {
+      case Phase::header: return watched.since + options_.header_ms;
+      case Phase::body: return watched.since + options_.body_ms;
+      case Phase::idle: return watched.since + options_.idle_ms + options_.header_ms;
+      case Phase::handling: break;
+    }
+    return kNever;
+  }
+
+  void look_by(const Watched& watched) {  // under the lock
+    if (due_of(watched) < look_at_) reaper_wake_.notify_one();
   }
 
   bool claim(Watched& watched, const std::string& owner, size_t most) {
@@ -295,17 +314,22 @@ class HttpServer final : public Server {
 
   void reap() {
     std::unique_lock lock(mutex_);
-    const auto pace = std::chrono::milliseconds(std::clamp<int64_t>(options_.header_ms / 4, 100, 2000));
+    const int64_t pace = std::clamp<int64_t>(options_.header_ms / 4, 100, 2000);
     while (!stopping_) {
-      reaper_wake_.wait_for(lock, watched_.empty() ? std::chrono::seconds(30) : pace);
       const int64_t now = now_ms();
+      look_at_ = kNever;
       for (const auto& [watched, unused] : watched_) {
-        const int64_t age = now - watched->since;
-        const bool late = (watched->phase == Phase::header && age > options_.header_ms) ||
-                          (watched->phase == Phase::body && age > options_.body_ms) ||
-                          (watched->phase == Phase::idle && age > options_.idle_ms + options_.header_ms);
+        const int64_t due = due_of(*watched);
+        look_at_ = std::min(look_at_, due);
         // The descriptor is open as long as the entry is there: `on_connection` takes it out first.
-        if (late) ::shutdown(watched->fd, SHUT_RDWR);
+        if (due < now) ::shutdown(watched->fd, SHUT_RDWR);
+      }
+      // Not for each of many that come due one after the other, and not at all while nothing can.
+      if (look_at_ == kNever) {
+        reaper_wake_.wait(lock);
+      } else {
+        look_at_ = std::max(look_at_, now + pace);
+        reaper_wake_.wait_for(lock, std::chrono::milliseconds(look_at_ - now));
       }
     }
   }
@@ -527,6 +551,7 @@ class HttpServer final : public Server {
   std::atomic<bool> started_ = false;
   mutable std::mutex mutex_;
   std::condition_variable reaper_wake_;
+  int64_t look_at_ = kNever;  ///< when the reaper looks next; under `mutex_`
   std::unordered_map<Watched*, int> watched_;
   std::unordered_map<std::string, size_t> owners_;  ///< connections of each
   bool stopping_ = false;

@@ -182,8 +182,9 @@ Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& in) {
     TRY(out.grants, repeat(tx, in.node, row[5].s()));
     if (!out.grants.empty()) return out;
   }
-  if (row[1].i() != 0) out.closed = "cordoned";
-  if (row[2].i() != 0) out.closed = "draining";
+  // Who asks for no work is not turned away: over the parked poll it hears when that changes.
+  if (in.free.slots > 0 && row[1].i() != 0) out.closed = "cordoned";
+  if (in.free.slots > 0 && row[2].i() != 0) out.closed = "draining";
   // Its poll was parked before it was cut off, or came before its heartbeat: whatever it got would be given
   // to nobody, or be a job that it still runs.
   if (row[6].i() == 0) out.closed = "offline";

@@ -39,7 +39,7 @@ struct Claim {
 struct Claimed {
   std::vector<Grant> grants;
   std::shared_ptr<const queue::NodeCaps> caps;
-  std::string closed;    ///< "draining", "cordoned": no work will come
+  std::string closed;    ///< "draining", "cordoned": no work will come (told to who asks for some); "offline"
   bool refused = false;  ///< it came from a second agent with the node's identity
 };
 Result<Claimed> claim(Tx& tx, queue::Board& board, const Claim& claim);

@@ -195,6 +195,7 @@ Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& id,
                         before_boot ? "its node was restarted" : "its node does not know it", before_boot));
   }
   for (const Beat::Item* item : strangers) TRY_OK(judge_stranger(tx, board, id, *item, out));
+  out.routine = routine;
   if (routine) TRY_OK(tx.unhurried());
   return out;
 }

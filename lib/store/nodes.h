@@ -60,6 +60,7 @@ struct BeatAnswer {
   std::vector<Command> commands;
   bool draining = false, cordoned = false, stale = false;
   bool refused = false;  ///< it came from a second agent with the node's identity
+  bool routine = false;  ///< it said what the one before said: nothing but moments has changed
 };
 Result<BeatAnswer> heartbeat(Tx& tx, queue::Board& board, const std::string& node, const Beat& in);
 

@@ -111,8 +111,9 @@ Result<InFlight> in_flight(Tx& tx) {
     out.by_tenant[row[0].s()] = row[1].i();
     out.jobs += row[1].i();
   }
-  TRY(const Rows nodes, tx.run("SELECT count(*) FROM nodes WHERE online = 1"));
+  TRY(const Rows nodes, tx.run("SELECT count(*), COALESCE(min(lease_until), 0) FROM nodes WHERE online = 1"));
   out.nodes_online = nodes[0][0].i();
+  out.first_lease = nodes[0][1].i();
   TRY(const Rows late,
       tx.run("SELECT count(*) FROM jobs WHERE state = 'queued' AND queue_by IS NOT NULL AND attempt = 0"));
   out.deadlines = late[0][0].i();

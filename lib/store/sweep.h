@@ -27,6 +27,7 @@ Result<Swept> sweep_old(Tx& tx, const Retention& retention, int64_t cursor, int6
 struct InFlight {
   std::map<std::string, int64_t> by_tenant;
   int64_t jobs = 0, nodes_online = 0, deadlines = 0;
+  int64_t first_lease = 0;  ///< when the first of the nodes has been silent for too long; 0: none is online
 };
 Result<InFlight> in_flight(Tx& tx);
 

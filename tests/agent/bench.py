@@ -26,7 +26,7 @@ def wakes_of(pid):
 
 def memory():
     fleet = Fleet(config="")  # a master with its usual periods
-    a = fleet.agent(args=["--allow-exec"], slots=100).start()
+    a = fleet.agent(args=["--allow-exec"], slots=100, poll_wait="30s").start()
     eventually(lambda: a.node()["master_reached"])
     time.sleep(12)
     pid = a.process.pid

@@ -259,10 +259,9 @@ def commands_at_once(fleet):
                 eventually(lambda: stands() == paused, 20)
             assert http("POST", f"/api/v1/nodes/{node}/drain", {}).status == 200
             eventually(lambda: a.node()["draining"], 20)
+            time.sleep(0.5)
             assert http("POST", f"/api/v1/nodes/{node}/undrain", {}).status == 200
-            a.kill()  # a drained node hears of the rest with its heartbeat: a new agent has one at once
-            a.start()
-            eventually(lambda: a.node()["master_reached"] and not a.node()["draining"], 20)
+            eventually(lambda: not a.node()["draining"], 20)
             time.sleep(0.5)
             assert http("POST", f"/api/v1/jobs/{id}/cancel", {}).status == 200
             assert F.wait(id, timeout=20)["state"] == "cancelled"
@@ -272,6 +271,29 @@ def commands_at_once(fleet):
             http("DELETE", f"/api/v1/nodes/{node}?force=true")
     finally:
         F = before
+
+
+def test_a_closed_node_waits_quietly_and_hears_at_once():
+    """A node with nothing to do that is drained, then one that is cordoned: a heartbeat would come a minute later."""
+    with Fleet(QUICK.replace('heartbeat_min = "900ms"', 'heartbeat_min = "60s"')) as fleet:
+        a = fleet.agent(args=["--allow-exec"], poll_wait="60s").start()
+        node = eventually(lambda: a.node()["master_reached"] and a.node()["node"])
+        http = fleet.master.http()
+
+        def asked():
+            return sum(int(line.split()[1]) for line in a.get("/metrics")[1].splitlines()
+                       if line.startswith(("ffrtmp_agent_polls_", "ffrtmp_agent_heartbeats_")))
+        for close, open in ("drain", "undrain"), ("cordon", "uncordon"):
+            time.sleep(1)
+            assert http("POST", f"/api/v1/nodes/{node}/{close}", {}).status == 200
+            id = fleet.submit(type="exec", params={"command": ["true"]})
+            time.sleep(2)
+            before = asked()
+            time.sleep(3)
+            assert asked() == before, asked() - before
+            assert fleet.job(id)["state"] == "queued"
+            assert http("POST", f"/api/v1/nodes/{node}/{open}", {}).status == 200
+            assert fleet.wait(id, timeout=20)["state"] == "succeeded"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class Agent:
     """One agent with its own state folder, recorders' folder and work folder. It may be killed and started again."""
     count = 0
 
-    def __init__(self, master, args=(), slots=2, env=None, key=None, config=None):
+    def __init__(self, master, args=(), slots=2, env=None, key=None, config=None, poll_wait="5s"):
         Agent.count += 1
         self.folder = scratch("edge")
         self.master, self.args, self.slots, self.extra = master, list(args), slots, dict(env or {})
@@ -32,7 +32,7 @@ class Agent:
         with open(self.key, "w") as f:
             f.write((key or master.key) + "\n")
         os.chmod(self.key, 0o600)
-        self.config = config
+        self.config, self.poll_wait = config, poll_wait
         self.process = None
         self.log = self.folder + "/log"
         self.masters = [f"https://127.0.0.1:{master.port}"]
@@ -40,7 +40,7 @@ class Agent:
 
     def command(self):
         out = [*self.inside, AGENT, "--ca", self.master.ca, "--api-key-file", self.key, "--state-dir", self.state, "--metrics-listen", "127.0.0.1:0",
-               "--max-concurrent-jobs", str(self.slots), "--poll-wait", "5s", "--input-root", self.folder, "--output-root", self.folder]
+               "--max-concurrent-jobs", str(self.slots), "--poll-wait", self.poll_wait, "--input-root", self.folder, "--output-root", self.folder]
         for url in self.masters:
             out += ["--master", url]
         if self.config:

@@ -1,10 +1,13 @@
 #include "agent/link.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 
 #include "agent/roots.h"
@@ -161,4 +164,34 @@ TEST_CASE("batch stands aside for a live job, one at a time, and comes back when
   CHECK(yield.judge(0.01, true, true) == Act::nothing);
   CHECK(yield.judge(std::nullopt, true, true) == Act::resume_one);
   CHECK(yield.judge(std::nullopt, true, false) == Act::nothing);
+}
+
+TEST_CASE("a transfer that stands still is given up long before its time is over") {
+  // The kernel takes the connection and as many bytes as fit; nobody reads them, and nobody answers.
+  const Fd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  REQUIRE(::bind(silent.get(), reinterpret_cast<sockaddr*>(&at), size) == 0);
+  REQUIRE(::listen(silent.get(), 5) == 0);
+  REQUIRE(::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  client::ClientOptions options;
+  options.base = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+  const auto seconds = [&](std::string_view body, double timeout_s) {
+    const auto http = client::HttpClient::open(options);
+    REQUIRE(http);
+    const auto began = std::chrono::steady_clock::now();
+    const auto answer = (*http)->request("PATCH", "/", body, {}, timeout_s);
+    REQUIRE(!answer);
+    CHECK(answer.error().errnum == ETIMEDOUT);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  };
+  options.stall_s = 1;
+  const std::string piece(32 << 20, 'x');
+  CHECK(seconds(piece, 300) < 60);  // in the midst of the body
+  CHECK(seconds("x", 300) < 60);    // while the answer does not come
+  // Where nobody looks at that, as on the link of the parked polls, it is waited for.
+  options.stall_s = 0;
+  CHECK(seconds("x", 5) >= 4.9);
 }
