@@ -130,7 +130,12 @@ ticks() { ffprobe -v error -select_streams v -show_entries packet=pts_time -of c
 full_speed() {
     local live
     live_arguments -f lavfi -i "testsrc2=size=$1:rate=$rate:duration=4"
-    "${live[@]}" >"$work/live.out" 2>&1 </dev/null || die "the encode failed: $(tail -n 1 "$work/live.out")"
+    if ! "${live[@]}" >"$work/live.out" 2>&1 </dev/null; then
+        # Two frames in one millisecond, which the stream's clock cannot tell apart.
+        grep -q 'Invalid pts' "$work/live.out" || die "the encode failed: $(head -n 1 "$work/live.out")"
+        echo 1000
+        return
+    fi
     ticks | awk '{ t[NR] = $1 } END { print int((NR - 30) / (t[NR] - t[30])) }'
 }
 
