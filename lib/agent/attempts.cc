@@ -24,15 +24,6 @@ Fields fields_of(const Attempt& attempt, Fields more = {}) {
   return out;
 }
 
-/// What heartbeats need of a job that runs. Receipt and command are most of a record, and on disk.
-std::optional<StoredJob> for_keeping(std::optional<StoredJob> job) {
-  if (job) {
-    job->record.receipt = {};
-    job->record.command = {};
-  }
-  return job;
-}
-
 }  // namespace
 
 Agent::JobPtr Agent::find(const std::string& job, int64_t number) const {
@@ -151,7 +142,7 @@ void Agent::watch_run(const JobPtr& job) {
   if (job->watched) return;
   for (int round = 0; round < 3; round++) {
     Sight sight = look(host_, job->attempt, job->folder);
-    job->stored = for_keeping(std::move(sight.job));
+    job->stored = std::move(sight.job);
     if (sight.kind == Sight::Kind::ended) return finish(job, judge_result(job->attempt, sight.result));
     if (sight.kind == Sight::Kind::nothing)
       return finish(job, judge_vanished(job->attempt, job->attempt.boot_id != boot_id()));
@@ -182,8 +173,7 @@ void Agent::run_helper(const JobPtr& job, const std::vector<std::string>& argume
   const auto waits = loop_->on_exit(std::move(*child), [this, job](int) {
     job->helper = false;
     if (job->attempt.step != Step::running || !jobs_.contains(job->attempt.key())) return;
-    if (auto sight = look(host_, job->attempt, job->folder); sight.job)
-      job->stored = for_keeping(std::move(sight.job));
+    if (auto sight = look(host_, job->attempt, job->folder); sight.job) job->stored = std::move(sight.job);
     apply_wish(job);
     job->stop_asked = false;  // one that would not end is told again with the next heartbeat
   });
@@ -224,9 +214,7 @@ void Agent::apply_share(const JobPtr& job) {
   if (!job->stored || job->share_of == attempt.queue) return;
   job->share_of = attempt.queue;
   auto flags = share_flags(attempt);
-  if (flags.empty()) return;
-  const Sight sight = look(host_, attempt, job->folder);
-  if (!sight.job || has_share(sight.job->record.receipt, attempt)) return;
+  if (flags.empty() || has_share(job->stored->record.receipt, attempt)) return;
   flags.insert(flags.begin(), {"set", attempt.run_id, "--quiet"});
   run_helper(job, flags);
 }

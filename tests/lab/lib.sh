@@ -158,6 +158,7 @@ stage() {
     cp "$LAB_BIN/ffrtmp-systemd" "$to/libexec/ffrtmp/"
     cp -r "$LAB_ROOT/types" "$LAB_ROOT/systemd/user-delegate.conf" "$to/share/ffrtmp/"
     for unit in ffrtmp-watch "$@"; do
+        [ "$unit" != ffrtmp-agent ] || cp "$LAB_ROOT"/systemd/ffrtmp_agent.slice "$to/lib/systemd/system/"
         [ "$unit" = ffrtmp-watch ] || cp "$LAB_BIN/${unit#ffrtmp-}" "$to/bin/$unit"
         sed "s,/usr/bin/,$prefix/bin/," "$LAB_ROOT/systemd/$unit.service" >"$to/lib/systemd/system/$unit.service"
         [ ! -f "$LAB_ROOT/systemd/$unit.sysusers" ] || cp "$LAB_ROOT/systemd/$unit.sysusers" "$to/lib/sysusers.d/$unit.conf"

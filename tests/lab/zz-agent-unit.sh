@@ -89,7 +89,7 @@ wait_for 60 runs
 assert_eq "$pid" "$(jq -er .workload.pid "$record")" "the process after twenty restarts"
 assert_eq "$place" "$(cgroup_of "$pid")" "its place after twenty restarts"
 [ "$(awk '{print $14 + $15}' "/proc/$pid/stat")" -ge "$before" ] || fail "it stood still"
-assert_eq "" "$(cat "/sys/fs/cgroup/system.slice/ffrtmp-agent.service/cgroup.procs" | grep -x "$pid" || true)" "in the agent's unit"
+assert_eq "" "$(cat "/sys/fs/cgroup/ffrtmp_agent.slice/ffrtmp-agent.service/cgroup.procs" | grep -x "$pid" || true)" "in the agent's unit"
 
 # An upgrade, and an end of the service, beside the running job.
 put_it >log 2>&1 || fail "$(cat log)"
