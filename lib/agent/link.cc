@@ -139,9 +139,7 @@ Result<client::HttpClient*> Link::http() {
   if (!http_) {
     turn_ = masters_->turn();
     epoch_ = masters_->epoch();
-    auto options = masters_->client_options(key_.empty() ? masters_->token() : key_);
-    options.stall_s = stall_s_;
-    TRY(http_, client::HttpClient::open(options));
+    TRY(http_, client::HttpClient::open(masters_->client_options(key_.empty() ? masters_->token() : key_)));
   }
   return http_.get();
 }
@@ -154,12 +152,14 @@ Reply Link::ask(const std::string& method, const std::string& path, const Json& 
 
 Reply Link::send(const std::string& method, const std::string& path, std::string_view bytes,
                  const client::HttpClient::Headers& headers, const std::vector<std::string>& needed,
-                 double timeout_s) {
+                 double timeout_s, double think_s) {
   const std::string master = masters_->current();
   const size_t turn = masters_->turn();
   auto opened = http();
-  auto answer = opened ? (*opened)->request(method, "/api/v1" + path, bytes, headers, timeout_s)
-                       : Result<client::Answer>(std::unexpected(opened.error()));
+  const double stall_s = stall_s_ > 0 ? stall_s_ + think_s : 0;
+  auto answer =
+      opened ? (*opened)->request(method, "/api/v1" + path, bytes, headers, timeout_s + think_s, stall_s)
+             : Result<client::Answer>(std::unexpected(opened.error()));
   Reply out = answer ? judge_answer(master, *answer, needed) : trouble_of(master, answer.error());
   // Another master may do better; with one only, this makes a new connection.
   if (out.worth_repeating()) {

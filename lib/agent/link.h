@@ -83,10 +83,10 @@ class Link {
   /// `needed`: fields that an answer of status 2xx must have to be a master's.
   Reply ask(const std::string& method, const std::string& path, const Json& body,
             const std::vector<std::string>& needed, double timeout_s = 30);
-  /// Bytes with headers; the answer is judged as above.
+  /// Bytes with headers; the answer is judged as above. `think_s`: the master may take so much longer.
   Reply send(const std::string& method, const std::string& path, std::string_view bytes,
              const client::HttpClient::Headers& headers, const std::vector<std::string>& needed,
-             double timeout_s = 120);
+             double timeout_s = 120, double think_s = 0);
   /// With a key of the operator's in place of the node's token.
   void use_key(std::string key) { key_ = std::move(key); }
   /// The connection as it is, for downloads; opened where it is not.

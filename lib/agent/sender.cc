@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint64_t kPiece = 4 << 20;
 constexpr double kPieceTimeout = 300;
+constexpr double kSlowestDisk = 50e6;   // bytes a second
 constexpr double kStrangersStall = 60;  // what stores a file may think about it for a while
 
 /// A part of a file as it lies in the page cache: a piece costs no memory of ours.
@@ -178,10 +179,12 @@ Sent send_artifact(Link& link, const OutboxItem& item) {
       return {Sent::Kind::broken, "the master has more of " + name + " than there is", {}, 0, 0, 0};
     const auto piece = file->part(offset, std::min(kPiece, size - offset));
     if (!piece) return {Sent::Kind::broken, piece.error().message(), {}, 0, 0, 0};
+    // With the last piece the master reads the file once more before it answers.
+    const bool last = offset + piece->size() == size;
     reply =
         link.send("PATCH", to, *piece,
                   {{"Content-Type", "application/octet-stream"}, {"Upload-Offset", std::to_string(offset)}},
-                  {"state"}, kPieceTimeout);
+                  {"state"}, kPieceTimeout, last ? static_cast<double>(size) / kSlowestDisk : 0);
     // Another sender of ours was there in between (an answer was lost): the next turn asks for the offset.
     if (reply.status == 409 && !reply.header("upload-offset").empty())
       return {Sent::Kind::more, "", {}, 0, 0, 0};
@@ -205,13 +208,12 @@ Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward)
   client::ClientOptions options;
   options.base = url.substr(0, slash);
   options.refuse_inward = !allow_inward;
-  options.stall_s = kStrangersStall;
   auto http = client::HttpClient::open(options);
   if (!http) return broken(http.error().message());
   const std::string target = slash == std::string::npos ? "/" : url.substr(slash);
   // A megabyte a second at least, and a minute for the rest.
   const double patience = 60 + static_cast<double>(bytes->size()) / 1e6;
-  const auto answer = (*http)->request("PUT", target, *bytes, {}, patience);
+  const auto answer = (*http)->request("PUT", target, *bytes, {}, patience, kStrangersStall);
   if (!answer) return {Sent::Kind::later, redact_text(answer.error().message()), {}, 0, 0, 0};
   if (answer->status >= 200 && answer->status < 300) return {Sent::Kind::done, "", {}, 0, 0, bytes->size()};
   const std::string why = "putting to " + redact(url) + ": status " + std::to_string(answer->status);

@@ -93,8 +93,8 @@ class CurlClient final : public HttpClient {
   }
 
   Result<Answer> request(const std::string& method, const std::string& path, std::string_view body,
-                         const Headers& headers, double timeout_s) override {
-    return perform(method, path, body, headers, timeout_s, nullptr, options_.stall_s);
+                         const Headers& headers, double timeout_s, double stall_s) override {
+    return perform(method, path, body, headers, timeout_s, nullptr, stall_s);
   }
 
   Result<Answer> stream(const std::string& path, const Headers& headers, double timeout_s,

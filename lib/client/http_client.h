@@ -28,7 +28,6 @@ struct ClientOptions {
   std::string client_cert, client_key;
   double timeout_s = 30;
   double connect_timeout_s = 10;
-  double stall_s = 0;  ///< a request during which no byte moves for so long is given up; 0: not looked at
   bool refuse_inward = false;  ///< never connect to loopback or link-local, whatever a name resolves to
 };
 
@@ -40,10 +39,11 @@ class HttpClient {
   virtual ~HttpClient() = default;
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
-  /// An answer of any status is a result; errors are those of the network and of TLS.
+  /// An answer of any status is a result; errors are those of the network and of TLS. Given up after
+  /// `timeout_s` (0: as the options say), or when no byte has moved for `stall_s` (0: not looked at).
   virtual Result<Answer> request(const std::string& method, const std::string& path,
                                  std::string_view body = {}, const Headers& headers = {},
-                                 double timeout_s = 0) = 0;
+                                 double timeout_s = 0, double stall_s = 0) = 0;
   /// The body goes to `sink` as it arrives, as long as it returns true.
   virtual Result<Answer> stream(const std::string& path, const Headers& headers, double timeout_s,
                                 std::function<bool(std::string_view)> sink) = 0;
