@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Figures of the agent on this host. Usage: bench.py [memory] [latency] [batch]"""
 from edge import *
-import statistics
+from fleet import Node
+import random, statistics, threading
 
 
 def memory_of(pid):
@@ -52,38 +53,82 @@ def memory():
     fleet.close()
 
 
-def latency(rounds=20):
-    """From the submission's answer to the first frame in a running job's progress, beside what the same command takes by hand."""
-    fleet = Fleet(config="")
-    a = fleet.agent(args=["--allow-exec"], slots=1).start()
-    eventually(lambda: a.node()["master_reached"])
-    source = in_folder(a, film(2))
-    time.sleep(1)
-    times = []
-    for i in range(rounds):
-        marker = f"{a.folder}/first-{i}"
-        began = time.time()
-        id = fleet.submit(type="exec", params={"command": ["sh", "-c", f"date +%s.%N >{marker}"]})
-        eventually(lambda: os.path.exists(marker) and os.path.getsize(marker), 30, 0.002)
-        times.append(float(open(marker).read()) - began)
-        fleet.wait(id)
-        time.sleep(0.3)
-    print(f"submit to the workload's first instruction (exec): p50 {statistics.median(times) * 1000:.0f} ms, worst of {rounds} {max(times) * 1000:.0f} ms")
-    bare, through = [], []
-    for i in range(rounds):
-        out = f"{a.folder}/bare.mp4"
-        began = time.time()
-        subprocess.run([FFRTMP, "job", "transcode", source, "-o", out, "-p", "preset=ultrafast", "-p", "height=60"],
-                       env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), check=True, capture_output=True)
-        bare.append(time.time() - began)
-        os.unlink(out)
-        began = time.time()
-        id = fleet.submit(type="transcode", input=source, output="o.mp4", params={"preset": "ultrafast", "height": 60})
-        eventually(lambda: fleet.job(id)["state"] == "succeeded", 60, 0.01)
-        through.append(time.time() - began)
-    print(f"a 2 s transcode, verified: by hand p50 {statistics.median(bare) * 1000:.0f} ms, through the fleet with its artifact uploaded "
-          f"{statistics.median(through) * 1000:.0f} ms")
-    fleet.close()
+class Poller(threading.Thread):
+    """A worker as most are: it asks for a job every ten seconds, and runs its command."""
+    PERIOD = 10
+
+    def __init__(self, master):
+        super().__init__(daemon=True)
+        self.node, self.over = Node(master, "poller", {"types": ["exec"]}), threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.wait(self.PERIOD):
+            self.node.heartbeat(self.node.held)
+            for grant in self.node.lease():
+                self.node.accept(grant)
+                subprocess.run(grant["spec"]["params"]["command"])
+                self.node.result(grant)
+
+
+def first_frame(film, marker):
+    """A live encode of x264 that says when the first bytes of its stream are out."""
+    return ["sh", "-c", f"ffmpeg -nostdin -v quiet -i {film} -c:v libx264 -preset ultrafast -tune zerolatency -f mpegts -flush_packets 1 - | "
+                        f"(head -c 188 >/dev/null; date +%s.%N >{marker})"]
+
+
+def latency(rounds=20, polled=8):
+    """From submit to the first frame: by hand, through the fleet, and through a worker that polls; then a whole job by hand and through the fleet."""
+    chance = random.Random(1)
+    with Fleet(config="") as fleet:
+        a = fleet.agent(args=["--allow-exec"], slots=1, poll_wait="30s").start()
+        eventually(lambda: a.node()["master_reached"])
+        source = in_folder(a, film(2))
+        time.sleep(1)
+
+        def until_first_frame(start, count):
+            times = []
+            for i in range(count):
+                marker = f"{a.folder}/first"
+                began = time.time()
+                over = start(first_frame(source, marker))
+                eventually(lambda: os.path.exists(marker) and os.path.getsize(marker), 60, 0.002)
+                times.append(float(open(marker).read()) - began)
+                over()
+                os.unlink(marker)
+            return times
+
+        def by_hand(command):
+            process = subprocess.Popen(command)
+            return process.wait
+
+        def through(fleet, pause):
+            def start(command):
+                id = fleet.submit(type="exec", params={"command": command})
+                return lambda: (fleet.wait(id), time.sleep(pause()))
+            return start
+        hand, parked = until_first_frame(by_hand, rounds), until_first_frame(through(fleet, lambda: 0.3), rounds)
+        with Fleet(config="") as other:
+            poller = Poller(other.master)
+            waits = until_first_frame(through(other, lambda: chance.uniform(0, Poller.PERIOD)), polled)
+            poller.over.set()
+        told = lambda times: f"p50 {statistics.median(times) * 1000:.0f} ms (worst of {len(times)}: {max(times) * 1000:.0f})"
+        print(f"to the first frame: by hand {told(hand)}; submitted to a node with a parked poll {told(parked)}; to one that polls every "
+              f"{Poller.PERIOD} s {told(waits)}, {statistics.median(waits) / statistics.median(parked):.0f} times as long")
+        bare, whole = [], []
+        for _ in range(rounds):
+            out = f"{a.folder}/bare.mp4"
+            began = time.time()
+            subprocess.run([FFRTMP, "job", "transcode", source, "-o", out, "-p", "preset=ultrafast", "-p", "height=60"],
+                           env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), check=True, capture_output=True)
+            bare.append(time.time() - began)
+            os.unlink(out)
+            began = time.time()
+            id = fleet.submit(type="transcode", input=source, output="o.mp4", params={"preset": "ultrafast", "height": 60})
+            eventually(lambda: fleet.job(id)["state"] == "succeeded", 60, 0.01)
+            whole.append(time.time() - began)
+        print(f"a 2 s transcode, verified: by hand p50 {statistics.median(bare) * 1000:.0f} ms, through the fleet with its artifact uploaded "
+              f"{statistics.median(whole) * 1000:.0f} ms")
 
 
 def batch(count=int(os.environ.get("BENCH_JOBS", "200")), slots=2):
