@@ -196,6 +196,7 @@ void Agent::on_beat(const Reply& reply) {
       if (reply.why != last_refusal_)
         log(Level::error, "the master refuses the heartbeat", {{"error", reply.why}});
       last_refusal_ = reply.why;
+      deliver_in({});  // results are judged by themselves
       return beat_in(heartbeat_);
     }
     return beat_in(std::min(beat_backoff_.next(reply.retry_after), heartbeat_ * 2));
@@ -222,7 +223,10 @@ void Agent::on_beat(const Reply& reply) {
     }
   send_live_logs();
   beat_in(std::exchange(beat_again_, false) ? Duration() : heartbeat_);
-  if (back) poll_backoff_.reset();
+  if (back) {
+    poll_backoff_.reset();
+    deliver_in({});
+  }
   // There may be room on the disk again. Who was drained or is so no more asks for something else than
   // before.
   if (back || poll_timer_ == 0 || closed != (master_drains_ || cordoned_)) poll();
@@ -356,7 +360,9 @@ void Agent::on_poll(const Reply& reply) {
   if (!reply.ok()) {
     counters_.failed_polls++;
     if (reply.trouble == Trouble::key) return on_bad_key(reply.why);
-    return again(poll_backoff_.next(reply.retry_after));
+    const Duration pause = poll_backoff_.next(reply.retry_after);
+    if (!told_ && !beating_) beat_in(std::min(pause, heartbeat_));  // without which nothing goes on
+    return again(pause);
   }
   counters_.polls++;
   poll_backoff_.reset();

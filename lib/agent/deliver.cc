@@ -27,11 +27,13 @@ void Agent::deliver_in(Duration pause) {
 }
 
 /// One piece of one item at a time. Of each attempt only its oldest item is looked at: log and artifacts go
-/// before the result, since the master takes no artifact of an attempt that has ended.
+/// before the result, since the master takes no artifact of an attempt that has ended. After a silence the
+/// master first hears with a heartbeat what we have: to one that has given our attempts up, a failure would
+/// be that of a stranger.
 void Agent::deliver() {
   loop_->cancel(carry_timer_);
   carry_timer_ = 0;
-  if (carrying_ || !identity_.registered()) return;
+  if (carrying_ || !identity_.registered() || (!told_ && last_refusal_.empty())) return;
   const OutboxItem* next = nullptr;
   std::vector<std::string> seen;
   for (const auto& item : outbox_) {
