@@ -94,10 +94,9 @@ Result<int64_t> winner_of(store::Tx& tx, int64_t job_seq) {
 Answer list_of(const std::shared_ptr<Call>& call, const char* kind) {
   const bool artifacts = std::string_view(kind) == "artifact";
   FieldErrors errors;
-  check_params(*call,
-               artifacts ? std::vector<std::string>{"limit", "cursor", "attempt"}
-                         : std::vector<std::string>{"limit", "cursor"},
-               errors);
+  std::vector<std::string> known{"limit", "cursor"};
+  if (artifacts) known.emplace_back("attempt");
+  check_params(*call, known, errors);
   const auto asked = number_param(*call, "attempt", 1, INT32_MAX, 0, errors);
   const auto limit = static_cast<size_t>(number_param(*call, "limit", 1, 1000, 1000, errors).value_or(1000));
   // ATTEMPT/NAME of the last one.

@@ -21,9 +21,9 @@
 namespace ffrtmp::agent {
 
 namespace {
-constexpr double kStall =
-    20;  // seconds without a byte: a link that has gone silent must not hold up the outbox
-}
+// Seconds without a byte: a link that has gone silent must not hold up the outbox.
+constexpr double kStall = 20;
+}  // namespace
 
 Agent::Agent(Options options) : options_(std::move(options)) {}
 Agent::~Agent() = default;

@@ -104,6 +104,8 @@ class Agent {
   void on_bad_key(const std::string& why);
   bool may_take_work() const;
   bool may_listen() const;
+  /// The master gives this node no work for now, whatever it has to give.
+  bool shut() const { return master_drains_ || cordoned_; }
   Json beat_body();
   void give_up_overdue();
 

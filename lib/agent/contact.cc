@@ -208,7 +208,7 @@ void Agent::on_beat(const Reply& reply) {
   last_refusal_.clear();
   heartbeat_ = std::chrono::milliseconds(
       std::clamp<uint64_t>(whole_or(reply.body, "heartbeat_ms", 5000), 100, 600'000));
-  const bool drained = master_drains_, closed = drained || cordoned_;
+  const bool drained = master_drains_, was_shut = shut();
   master_drains_ = at_or_null(reply.body, "drain") == Json(true);
   cordoned_ = at_or_null(reply.body, "cordoned") == Json(true);
   if (master_drains_ != drained)
@@ -229,7 +229,7 @@ void Agent::on_beat(const Reply& reply) {
   }
   // There may be room on the disk again. Who was drained or is so no more asks for something else than
   // before.
-  if (back || poll_timer_ == 0 || closed != (master_drains_ || cordoned_)) poll();
+  if (back || poll_timer_ == 0 || was_shut != shut()) poll();
 }
 
 /// Levels, told with every beat: what is already so is left alone.
@@ -285,7 +285,7 @@ void Agent::give_up_overdue() {
 }
 
 bool Agent::may_take_work() const {
-  if (!identity_.registered() || draining_ || master_drains_ || cordoned_ || second_) return false;
+  if (!identity_.registered() || draining_ || shut() || second_) return false;
   if (static_cast<int64_t>(jobs_.size()) >= slots_of(options_) + 64)
     return false;  // an outbox that nobody empties
   int64_t busy = 0;
@@ -296,7 +296,7 @@ bool Agent::may_take_work() const {
 /// A node that takes no more has a poll parked all the same: over it the master calls.
 bool Agent::may_listen() const {
   if (!identity_.registered() || draining_ || second_) return false;
-  if (master_drains_ || cordoned_) return true;
+  if (shut()) return true;
   return std::ranges::any_of(jobs_,
                              [](const auto& entry) { return entry.second->attempt.step != Step::ended; });
 }
@@ -371,7 +371,7 @@ void Agent::on_poll(const Reply& reply) {
   if (at_or_null(reply.body, "heartbeat_now") == Json(true)) {
     beat_again_ = beating_;  // the one that is on its way may have been answered before
     beat();
-    if (master_drains_ || cordoned_) return;  // what it asks for next is told by the answer
+    if (shut()) return;  // what it asks for next is told by the answer
   }
   // Why it was turned away may have come with a heartbeat meanwhile: then it listens.
   if (master_closed_ && (listened || may_take_work())) return again(heartbeat_);

@@ -128,16 +128,19 @@ void Board::set_running(std::map<std::string, int64_t> by_tenant) {
   running_ = std::move(by_tenant);
 }
 
-void Board::running(const std::string& tenant, int64_t change) {
-  const std::lock_guard lock(mutex_);
+void Board::count_running(const std::string& tenant, int64_t change) {
   int64_t& count = running_[tenant];
   count = std::max<int64_t>(0, count + change);
 }
 
+void Board::running(const std::string& tenant, int64_t change) {
+  const std::lock_guard lock(mutex_);
+  count_running(tenant, change);
+}
+
 void Board::freed(const std::string& tenant, const std::string& node_id, int64_t jobs) {
   const std::lock_guard lock(mutex_);
-  int64_t& count = running_[tenant];
-  count = std::max<int64_t>(0, count - jobs);
+  count_running(tenant, -jobs);
   if (!node_id.empty()) {
     Place& place = places_[node_id];
     place.freed += jobs;

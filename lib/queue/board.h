@@ -96,6 +96,7 @@ class Board {
   };
   // Under the lock.
   int64_t news_for(const std::string& node_id) const;
+  void count_running(const std::string& tenant, int64_t change);
   bool suits(const Class& one, const Waiter& waiter) const;
   std::map<uint64_t, Waiter>::iterator drop(std::map<uint64_t, Waiter>::iterator waiter);
   void wake_for(const Class& one, int64_t count);

@@ -44,8 +44,8 @@ struct Free {
   int64_t disk_bytes = 0;
   int64_t encoder_sessions = 0;
   int64_t slots = 0;
-  int64_t delivering =
-      0;  ///< attempts whose work has ended and whose files are on their way: they hold no slot
+  /// Attempts whose work has ended and whose files are on their way: they hold no slot.
+  int64_t delivering = 0;
 };
 
 /// One constraint that a node does not meet, for `why`.
