@@ -132,6 +132,7 @@ store::Beat::Item read_beat_item(ObjectReader& in) {
   out.job = in.text("job", 1, 64);
   out.attempt = in.whole("attempt", 1, INT32_MAX, 0);
   out.mark = in.whole("mark", 0, INT64_MAX, -1);
+  out.delivering = in.flag("delivering", false);
   if (const Json* progress = in.object("progress")) {
     out.progress = dump_json(*progress);
     if (out.progress.size() > 16'384) in.error("progress", "must have at most 16384 bytes");

@@ -75,7 +75,7 @@ Result<int> Agent::run() {
   // Few threads with small stacks that mostly wait.
   beat_pool_ = std::make_unique<net::Pool>(1);
   poll_pool_ = std::make_unique<net::Pool>(1);
-  carry_pool_ = std::make_unique<net::Pool>(1);
+  to_master_.pool = std::make_unique<net::Pool>(1);
   reconcile();
   TRY_OK(start_local_server());
   log(Level::info, "started",
@@ -86,7 +86,7 @@ Result<int> Agent::run() {
   probe(false);
   // What we have is told first: only then is there more to ask for (on_beat()).
   beat();
-  deliver();
+  deliver_soon();
   manager_.tell("READY=1");
   tell_manager();
   ping_watchdog();

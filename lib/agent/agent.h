@@ -28,9 +28,10 @@ class Server;
 
 namespace ffrtmp::agent {
 
-/// The agent of one node. All state belongs to the loop's thread; four others wait for the network (a parked
-/// poll, heartbeats, the outbox, the local server) and hand what they heard to the loop. Its jobs run without
-/// it: it launches them through ffrtmp, reads their recorders' files, and may be gone at any moment.
+/// The agent of one node. All state belongs to the loop's thread; others wait for the network (a parked poll,
+/// heartbeats, the outbox, files that go elsewhere, the local server) and hand what they heard to the loop.
+/// Its jobs run without it: it launches them through ffrtmp, reads their recorders' files, and may be gone at
+/// any moment.
 class Agent {
  public:
   explicit Agent(Options options);
@@ -128,12 +129,24 @@ class Agent {
   void yield_to_live();
 
   // deliver.cc: the outbox
-  void deliver();
-  void deliver_in(Duration pause);
+  /// A thread that carries items of the outbox, one at a time: those for the master have one, files for
+  /// strangers another, so that no result waits behind a slow store.
+  struct Carrier {
+    std::unique_ptr<net::Pool> pool;  ///< made when it is needed first
+    Backoff backoff{std::chrono::milliseconds(500), std::chrono::seconds(60)};
+    Loop::Timer timer = 0;
+    bool busy = false;
+  };
+  Carrier& carrier_of(const OutboxItem& item);
+  Json delivery_of(const Job& job) const;
+  void deliver(Carrier& carrier);
+  void deliver_in(Carrier& carrier, Duration pause);
+  void deliver_soon();
   void send_item(OutboxItem item, const JobPtr& job);
   void on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent);
   void send_live_logs();
   void on_live_log(const JobPtr& job, const Sent& sent);
+  void call_off_delivery(const JobPtr& job);
   void on_broken(const OutboxItem& item, const JobPtr& job, const std::string& why);
   bool item_goes_first(const OutboxItem& a, const OutboxItem& b) const;
 
@@ -149,17 +162,23 @@ class Agent {
   std::vector<OutboxItem> outbox_;      ///< as it is on disk
 
   std::unique_ptr<Link> beat_link_, poll_link_, carry_link_;
-  std::unique_ptr<net::Pool> beat_pool_, poll_pool_, carry_pool_;
+  std::unique_ptr<net::Pool> beat_pool_, poll_pool_;
+  Carrier to_master_, elsewhere_;
+  PieceSize piece_size_;  ///< of to_master_'s thread
+  struct Put {
+    Backoff backoff{std::chrono::seconds(1), std::chrono::seconds(60)};
+    Duration due{};  ///< of boot_time()
+    std::string why;
+  };
+  std::map<int64_t, Put> puts_;  ///< files that a stranger has not taken yet, by their item's id
   std::unique_ptr<net::Server> server_;
   Fd signals_;
 
   Backoff beat_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(30)};
   Backoff poll_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(30)};
-  Backoff carry_backoff_{std::chrono::milliseconds(500), std::chrono::seconds(60)};
   Backoff join_backoff_{std::chrono::seconds(1), std::chrono::seconds(60)};
-  Loop::Timer beat_timer_ = 0, poll_timer_ = 0, carry_timer_ = 0, quiet_timer_ = 0;
-  bool beating_ = false, polling_ = false, carrying_ = false, joining_ = false, probing_ = false,
-       probe_again_ = false;
+  Loop::Timer beat_timer_ = 0, poll_timer_ = 0, quiet_timer_ = 0;
+  bool beating_ = false, polling_ = false, joining_ = false, probing_ = false, probe_again_ = false;
   uint64_t encoder_sessions_ = 0;
   std::string fingerprint_;  ///< what the findings of the last probe depend on
   std::optional<ProcessRef> probe_;

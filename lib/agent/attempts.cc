@@ -54,7 +54,7 @@ void Agent::advance(const JobPtr& job) {
     watch_run(job);
     return apply_wish(job);
   }
-  if (attempt.step == Step::ended) return deliver_in({});
+  if (attempt.step == Step::ended) return deliver_soon();
   // Not launched yet: what it is to become may have changed.
   if (attempt.wish == Wish::drop || attempt.wish == Wish::cancel) {
     if (job->stop_fetch) {
@@ -184,7 +184,8 @@ void Agent::run_helper(const JobPtr& job, const std::vector<std::string>& argume
 void Agent::apply_wish(const JobPtr& job) {
   Attempt& attempt = job->attempt;
   if (attempt.step == Step::ended) {
-    if (attempt.wish == Wish::drop) forget(job);
+    if (attempt.wish == Wish::drop) return forget(job);
+    if (attempt.wish == Wish::cancel) call_off_delivery(job);
     return;
   }
   if (attempt.step != Step::running) return advance(job);
@@ -253,7 +254,7 @@ void Agent::finish(const JobPtr& job, const Outcome& outcome) {
   job->progress = Json::object();
   outbox_ = state_->outbox();
   shrink_when_quiet();
-  deliver_in({});
+  deliver_soon();
   poll();  // its slot is free
 }
 
@@ -274,7 +275,9 @@ void Agent::forget(const JobPtr& job) {
   fault_point("removed");
   jobs_.erase(job->attempt.key());
   std::erase_if(outbox_, [&](const OutboxItem& item) {
-    return item.job == job->attempt.job && item.number == job->attempt.number;
+    const bool its = item.job == job->attempt.job && item.number == job->attempt.number;
+    if (its) puts_.erase(item.id);
+    return its;
   });
   // The description first: without it the folder is nobody's.
   ::unlink((job->folder + "/" + kAttemptName).c_str());

@@ -53,7 +53,7 @@ void Agent::heard(const Reply& reply) {
     if (!reached_ && !last_trouble_.empty()) {
       log(Level::info, "the master is there again", {{"master", masters_->current()}});
       // What waited for it need not wait out its pauses.
-      deliver_in({});
+      deliver_soon();
     }
     reached_ = true;
     last_trouble_.clear();
@@ -107,7 +107,7 @@ void Agent::on_registered(const Reply& reply) {
   masters_->set_token(identity_.id, identity_.token);
   log(Level::info, "joined", {{"node", identity_.id}, {"name", identity_.name}});
   beat();  // after which it polls
-  deliver_in({});
+  deliver_soon();
 }
 
 /// Our token is not taken: the master has forgotten this node, or an admin has revoked it.
@@ -162,6 +162,9 @@ Json Agent::beat_body() {
       job->progress = progress_of(host_, *job->stored);
       one["progress"] = job->progress;
       if (const int64_t mark = mark_of(job->progress); mark >= 0) one["mark"] = mark;
+    } else if (job->attempt.step == Step::ended) {
+      one["delivering"] = true;
+      one["progress"] = delivery_of(*job);
     }
     list.push_back(std::move(one));
   }
@@ -196,7 +199,7 @@ void Agent::on_beat(const Reply& reply) {
       if (reply.why != last_refusal_)
         log(Level::error, "the master refuses the heartbeat", {{"error", reply.why}});
       last_refusal_ = reply.why;
-      deliver_in({});  // results are judged by themselves
+      deliver_soon();  // results are judged by themselves
       return beat_in(heartbeat_);
     }
     return beat_in(std::min(beat_backoff_.next(reply.retry_after), heartbeat_ * 2));
@@ -225,7 +228,7 @@ void Agent::on_beat(const Reply& reply) {
   beat_in(std::exchange(beat_again_, false) ? Duration() : heartbeat_);
   if (back) {
     poll_backoff_.reset();
-    deliver_in({});
+    deliver_soon();
   }
   // There may be room on the disk again. Who was drained or is so no more asks for something else than
   // before.

@@ -21,39 +21,72 @@ bool Agent::item_goes_first(const OutboxItem& a, const OutboxItem& b) const {
   return std::pair(rank_of(a), a.id) < std::pair(rank_of(b), b.id);
 }
 
-void Agent::deliver_in(Duration pause) {
-  loop_->cancel(carry_timer_);
-  carry_timer_ = loop_->after(pause, [this] { deliver(); });
+Agent::Carrier& Agent::carrier_of(const OutboxItem& item) {
+  return item.kind == "put" ? elsewhere_ : to_master_;
 }
 
-/// One piece of one item at a time. Of each attempt only its oldest item is looked at: log and artifacts go
-/// before the result, since the master takes no artifact of an attempt that has ended. After a silence the
-/// master first hears with a heartbeat what we have: to one that has given our attempts up, a failure would
-/// be that of a stranger.
-void Agent::deliver() {
-  loop_->cancel(carry_timer_);
-  carry_timer_ = 0;
-  if (carrying_ || !identity_.registered() || (!told_ && last_refusal_.empty())) return;
+/// For the master's `why`: what of an attempt is still to be told, and what is in the way.
+Json Agent::delivery_of(const Job& job) const {
+  int64_t items = 0;
+  std::string trouble;
+  for (const auto& item : outbox_) {
+    if (item.job != job.attempt.job || item.number != job.attempt.number) continue;
+    items++;
+    if (const auto put = puts_.find(item.id); put != puts_.end()) trouble = put->second.why;
+  }
+  Json out = {{"items", items}};
+  if (!trouble.empty()) out["trouble"] = trouble.substr(0, 400);
+  return {{"delivering", out}};
+}
+
+void Agent::deliver_in(Carrier& carrier, Duration pause) {
+  loop_->cancel(carrier.timer);
+  carrier.timer = loop_->after(pause, [this, &carrier] { deliver(carrier); });
+}
+
+void Agent::deliver_soon() {
+  deliver_in(to_master_, {});
+  deliver_in(elsewhere_, {});
+}
+
+/// One piece of one item at a time, for each of the two. Of each attempt only its oldest item is looked at:
+/// log and artifacts go before the result, since the master takes no artifact of an attempt that has ended.
+/// After a silence the master first hears with a heartbeat what we have: to one that has given our attempts
+/// up, a failure would be that of a stranger.
+void Agent::deliver(Carrier& carrier) {
+  loop_->cancel(carrier.timer);
+  carrier.timer = 0;
+  if (carrier.busy || !identity_.registered() || (!told_ && last_refusal_.empty())) return;
   const OutboxItem* next = nullptr;
+  std::optional<Duration> wait;
   std::vector<std::string> seen;
   for (const auto& item : outbox_) {
     const std::string key = item.job + "." + std::to_string(item.number);
     if (std::ranges::find(seen, key) != seen.end()) continue;
     seen.push_back(key);
+    if (&carrier_of(item) != &carrier) continue;
+    if (const auto put = puts_.find(item.id); put != puts_.end() && put->second.due > boot_time()) {
+      const Duration left = put->second.due - boot_time();
+      wait = wait ? std::min(*wait, left) : left;
+      continue;
+    }
     if (!next || item_goes_first(item, *next)) next = &item;
   }
+  if (!next && wait) return deliver_in(carrier, *wait);
   if (!next) return maybe_leave();
   const JobPtr job = find(next->job, next->number);
   if (!job) {  // its attempt was forgotten
     (void)state_->outbox_done(next->id);
     outbox_ = state_->outbox();
-    return deliver_in({});
+    return deliver_in(carrier, {});
   }
   send_item(*next, job);
 }
 
 void Agent::send_item(OutboxItem item, const JobPtr& job) {
-  carrying_ = true;
+  Carrier& carrier = carrier_of(item);
+  carrier.busy = true;
+  if (!carrier.pool) carrier.pool = std::make_unique<net::Pool>(1);
   std::string url;
   if (item.kind == "put") {
     std::vector<std::string> outputs;
@@ -64,13 +97,13 @@ void Agent::send_item(OutboxItem item, const JobPtr& job) {
     const uint64_t index = whole_or(item.body, "output", 0);
     if (index < outputs.size()) url = outputs[index];
   }
-  carry_pool_->post([this, item = std::move(item), job, url, attempt = job->attempt, folder = job->folder,
-                     node = identity_.id, inward = options_.allow_inward] {
+  carrier.pool->post([this, item = std::move(item), job, url, attempt = job->attempt, folder = job->folder,
+                      node = identity_.id, inward = options_.allow_inward] {
     Sent sent;
     if (item.kind == "log")
       sent = send_log(*carry_link_, attempt, folder, true);
     else if (item.kind == "artifact")
-      sent = send_artifact(*carry_link_, item);
+      sent = send_artifact(*carry_link_, item, piece_size_);
     else if (item.kind == "put")
       sent = send_put(item, url, inward);
     else
@@ -80,8 +113,13 @@ void Agent::send_item(OutboxItem item, const JobPtr& job) {
 }
 
 void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent) {
-  carrying_ = false;
-  if (!jobs_.contains(job->attempt.key())) return deliver_in({});
+  Carrier& carrier = carrier_of(item);
+  carrier.busy = false;
+  if (sent.kind != Sent::Kind::later) puts_.erase(item.id);
+  // Forgotten, or called off, while it was on its way.
+  if (!jobs_.contains(job->attempt.key()) ||
+      std::ranges::none_of(outbox_, [&](const OutboxItem& other) { return other.id == item.id; }))
+    return deliver_soon();
   const auto drop_item = [&] {
     if (const auto done = state_->outbox_done(item.id); !done) return;
     std::erase_if(outbox_, [&](const OutboxItem& other) { return other.id == item.id; });
@@ -98,9 +136,17 @@ void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent)
       if (sent.why != last_trouble_)
         log(Level::warning, "not told yet", {{"job", item.job}, {"error", sent.why}});
       last_trouble_ = sent.why;
-      return deliver_in(carry_backoff_.next(sent.retry_after));
-    case Sent::Kind::key: on_bad_key(sent.why); return deliver_in(carry_backoff_.next(sent.retry_after));
-    case Sent::Kind::more: carry_backoff_.reset(); return deliver_in({});
+      if (&carrier == &elsewhere_) {  // to another address the next one may get through
+        Put& put = puts_[item.id];
+        put.due = boot_time() + put.backoff.next(sent.retry_after);
+        put.why = sent.why;
+        return deliver_in(carrier, {});
+      }
+      return deliver_in(carrier, carrier.backoff.next(sent.retry_after));
+    case Sent::Kind::key:
+      on_bad_key(sent.why);
+      return deliver_in(carrier, carrier.backoff.next(sent.retry_after));
+    case Sent::Kind::more: carrier.backoff.reset(); return deliver_in(carrier, {});
     case Sent::Kind::missing: {
       // The master has lost what it had, or never had it: the files are told again.
       log(Level::warning, "the master misses a file of a result", {{"job", item.job}, {"error", sent.why}});
@@ -110,12 +156,12 @@ void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent)
       if (const auto again = state_->end(job->attempt, outbox_items(job->attempt, outcome, job->folder));
           again)
         outbox_ = state_->outbox();
-      return deliver_in(carry_backoff_.next());
+      return deliver_in(carrier, carrier.backoff.next());
     }
-    case Sent::Kind::broken: carry_backoff_.reset(); return on_broken(item, job, sent.why);
+    case Sent::Kind::broken: carrier.backoff.reset(); return on_broken(item, job, sent.why);
     case Sent::Kind::stale:
       // Of the attempt's files nobody wants any more; the answer to its result is the last word.
-      carry_backoff_.reset();
+      carrier.backoff.reset();
       if (item.kind == "result") {
         log(Level::info, "the master had this attempt no more", {{"job", item.job}, {"why", sent.why}});
         counters_.results_told++;
@@ -123,10 +169,10 @@ void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent)
       } else {
         drop_item();
       }
-      return deliver_in({});
+      return deliver_soon();
     case Sent::Kind::done: break;
   }
-  carry_backoff_.reset();
+  carrier.backoff.reset();
   if (item.kind == "result") {
     fault_point("told");
     counters_.results_told++;
@@ -136,7 +182,21 @@ void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent)
   } else {
     drop_item();
   }
-  deliver_in({});
+  deliver_soon();
+}
+
+/// It was cancelled while its files were on their way: nobody wants them any more. When only its result is
+/// left to tell, that stays what it is.
+void Agent::call_off_delivery(const JobPtr& job) {
+  const bool files = std::ranges::any_of(outbox_, [&](const OutboxItem& item) {
+    return item.job == job->attempt.job && item.number == job->attempt.number &&
+           (item.kind == "artifact" || item.kind == "put");
+  });
+  if (!files) return;
+  const Json body = result_body(job->attempt, cancelled(job->attempt, Json::object()));
+  if (const auto saved = state_->outbox_only_result(job->attempt, body); !saved) return;  // told again soon
+  outbox_ = state_->outbox();
+  deliver_soon();
 }
 
 /// It will never be taken as it is. A result without its file is no success.
@@ -148,7 +208,7 @@ void Agent::on_broken(const OutboxItem& item, const JobPtr& job, const std::stri
     if (item.body.contains(kFilesRefused) || !item.body.contains("result")) {
       // Not even the least of results: it stays, and is tried again after a long pause, for no result is
       // lost.
-      return deliver_in(std::chrono::minutes(5));
+      return deliver_in(to_master_, std::chrono::minutes(5));
     }
     Json least = {{"job", item.job}, {"attempt", item.number}};
     for (const char* key : {"outcome", "class", "reason", "artifacts"})
@@ -164,7 +224,7 @@ void Agent::on_broken(const OutboxItem& item, const JobPtr& job, const std::stri
     (void)state_->outbox_only_result(job->attempt, failed);
   }
   outbox_ = state_->outbox();
-  deliver_in({});
+  deliver_soon();
 }
 
 /// Once in a heartbeat, a piece of each running job's log.
@@ -174,7 +234,7 @@ void Agent::send_live_logs() {
     if (read_log_piece(job->folder + "/" + kLogName, job->attempt.log_from, false, 4096).text.empty())
       continue;
     job->log_waits = true;
-    carry_pool_->post([this, job, attempt = job->attempt, folder = job->folder] {
+    to_master_.pool->post([this, job, attempt = job->attempt, folder = job->folder] {
       const Sent sent = send_log(*carry_link_, attempt, folder, false);
       loop_->post([this, job, sent] { on_live_log(job, sent); });
     });

@@ -15,11 +15,6 @@ std::string reason_text(const std::string& reason) {
   return printable(redact_text(reason.substr(0, kLongestReason)));
 }
 
-Outcome cancelled(const Attempt& attempt, Json result) {
-  const std::string why = attempt.wish_reason.empty() ? "cancelled" : attempt.wish_reason;
-  return {"cancelled", "cancelled", reason_text(why), without_secrets(result), Json::array()};
-}
-
 /// Which class a failed result is of. What a second try elsewhere may cure, and what it may not.
 std::string class_of(const Json& result) {
   const std::string outcome = text_or(result, "outcome"), killer = text_or(result, "killer");
@@ -57,6 +52,11 @@ Json without_secrets(const Json& json) {
     value = secret ? Json("***") : without_secrets(value);
   }
   return out;
+}
+
+Outcome cancelled(const Attempt& attempt, const Json& result) {
+  const std::string why = attempt.wish_reason.empty() ? "cancelled" : attempt.wish_reason;
+  return {"cancelled", "cancelled", reason_text(why), without_secrets(result), Json::array()};
 }
 
 Outcome judge_result(const Attempt& attempt, const Json& result) {

@@ -23,6 +23,8 @@ Outcome judge_refused_launch(const Attempt& attempt, int exit_code, const std::s
 /// It was launched, and nothing of it is left to be seen.
 Outcome judge_vanished(const Attempt& attempt, bool rebooted);
 Outcome judge_refusal(const Attempt& attempt, const Refusal& refusal);
+/// The master wanted it no more, and said so.
+Outcome cancelled(const Attempt& attempt, const Json& result);
 
 /// What an ended attempt puts into the outbox: its log, the files it made for the master or for a PUT, its
 /// result. Files are those that the result names below the attempt's folder; each was verified and hashed by

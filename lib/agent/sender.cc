@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "net/url_guard.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/redact.h"
 #include "sys/text.h"
@@ -16,7 +17,8 @@ namespace ffrtmp::agent {
 
 namespace {
 
-constexpr uint64_t kPiece = 4 << 20;
+constexpr uint64_t kLeastPiece = 16 << 10, kMostPiece = 4 << 20;
+constexpr std::chrono::seconds kPieceTakes{3};
 constexpr double kPieceTimeout = 300;
 constexpr double kSlowestDisk = 50e6;   // bytes a second
 constexpr double kStrangersStall = 60;  // what stores a file may think about it for a while
@@ -161,7 +163,21 @@ Sent send_log(Link& link, const Attempt& attempt, const std::string& folder, boo
   return out;
 }
 
-Sent send_artifact(Link& link, const OutboxItem& item) {
+void PieceSize::arrived(uint64_t bytes, Duration took) {
+  const double seconds = std::max(0.001, std::chrono::duration<double>(took).count());
+  const auto fits =
+      static_cast<uint64_t>(static_cast<double>(bytes) / seconds * static_cast<double>(kPieceTakes.count()));
+  // A short piece that was quick was so for its shortness.
+  if (took > kPieceTakes)
+    bytes_ = fits;
+  else if (bytes >= bytes_)
+    bytes_ = std::min(fits, bytes_ * 4);
+  bytes_ = std::clamp(bytes_, kLeastPiece, kMostPiece);
+}
+
+void PieceSize::lost() { bytes_ = std::max(kLeastPiece, bytes_ / 4); }
+
+Sent send_artifact(Link& link, const OutboxItem& item, PieceSize& piece_size) {
   const std::string path = text_or(item.body, "path"), name = text_or(item.body, "name");
   const uint64_t size = whole_or(item.body, "size", 0);
   auto file = Mapped::open(path, size);
@@ -177,10 +193,11 @@ Sent send_artifact(Link& link, const OutboxItem& item) {
     const uint64_t offset = whole_or(reply.body, "received", 0);
     if (offset >= size)
       return {Sent::Kind::broken, "the master has more of " + name + " than there is", {}, 0, 0, 0};
-    const auto piece = file->part(offset, std::min(kPiece, size - offset));
+    const auto piece = file->part(offset, std::min(piece_size.bytes(), size - offset));
     if (!piece) return {Sent::Kind::broken, piece.error().message(), {}, 0, 0, 0};
     // With the last piece the master reads the file once more before it answers.
     const bool last = offset + piece->size() == size;
+    const Duration begun = monotonic_now();
     reply =
         link.send("PATCH", to, *piece,
                   {{"Content-Type", "application/octet-stream"}, {"Upload-Offset", std::to_string(offset)}},
@@ -188,7 +205,9 @@ Sent send_artifact(Link& link, const OutboxItem& item) {
     // Another sender of ours was there in between (an answer was lost): the next turn asks for the offset.
     if (reply.status == 409 && !reply.header("upload-offset").empty())
       return {Sent::Kind::more, "", {}, 0, 0, 0};
+    if (reply.trouble == Trouble::network) piece_size.lost();
     if (!reply.ok()) return of(reply);
+    if (!last) piece_size.arrived(piece->size(), monotonic_now() - begun);
     out.bytes = piece->size();
   }
   out.kind = whole() ? Sent::Kind::done : Sent::Kind::more;
@@ -211,9 +230,9 @@ Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward)
   auto http = client::HttpClient::open(options);
   if (!http) return broken(http.error().message());
   const std::string target = slash == std::string::npos ? "/" : url.substr(slash);
-  // A megabyte a second at least, and a minute for the rest.
-  const double patience = 60 + static_cast<double>(bytes->size()) / 1e6;
-  const auto answer = (*http)->request("PUT", target, *bytes, {}, patience, kStrangersStall);
+  // Such a store takes it in one piece or not at all: as long as it moves, a slow line has all the time.
+  const auto answer =
+      (*http)->request("PUT", target, *bytes, {}, client::HttpClient::kNoLimit, kStrangersStall);
   if (!answer) return {Sent::Kind::later, redact_text(answer.error().message()), {}, 0, 0, 0};
   if (answer->status >= 200 && answer->status < 300) return {Sent::Kind::done, "", {}, 0, 0, bytes->size()};
   const std::string why = "putting to " + redact(url) + ": status " + std::to_string(answer->status);

@@ -34,9 +34,21 @@ struct LogPiece {
 };
 LogPiece read_log_piece(const std::string& path, int64_t from, bool ended, size_t most = 256 << 10);
 
+/// How much of a file goes into one request: what the link takes in a few seconds. So a result does not wait
+/// long behind a film, and on the slowest link a piece is through before it is given up. Not thread-safe.
+class PieceSize {
+ public:
+  uint64_t bytes() const { return bytes_; }
+  void arrived(uint64_t bytes, Duration took);
+  void lost();
+
+ private:
+  uint64_t bytes_ = 256 << 10;
+};
+
 /// Each sends one piece and blocks; for the thread of its link. `folder` is the attempt's.
 Sent send_log(Link& link, const Attempt& attempt, const std::string& folder, bool ended);
-Sent send_artifact(Link& link, const OutboxItem& item);
+Sent send_artifact(Link& link, const OutboxItem& item, PieceSize& piece_size);
 Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward);
 Sent send_result(Link& link, const std::string& node, const OutboxItem& item);
 

@@ -109,8 +109,6 @@ class CurlClient final : public HttpClient {
   }
 
  private:
-  static constexpr double kNoLimit = -1;
-
   /// curl_easy_perform() wakes every second of a request that waits for its answer, and a parked poll does
   /// little else: this sleeps until something comes or is due.
   CURLcode run() {

@@ -39,8 +39,10 @@ class HttpClient {
   virtual ~HttpClient() = default;
 
   using Headers = std::vector<std::pair<std::string, std::string>>;
+  static constexpr double kNoLimit = -1;
   /// An answer of any status is a result; errors are those of the network and of TLS. Given up after
-  /// `timeout_s` (0: as the options say), or when no byte has moved for `stall_s` (0: not looked at).
+  /// `timeout_s` (0: as the options say; kNoLimit: never), or when no byte has moved for `stall_s` (0: not
+  /// looked at).
   virtual Result<Answer> request(const std::string& method, const std::string& path,
                                  std::string_view body = {}, const Headers& headers = {},
                                  double timeout_s = 0, double stall_s = 0) = 0;

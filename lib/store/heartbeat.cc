@@ -13,6 +13,12 @@ namespace {
 
 /// A job that the node has and the database gave to it.
 Status note_progress(Tx& tx, const Job& job, const Beat::Item& item) {
+  // However long a line takes for the files: the job has kept its limits.
+  if (item.delivering)
+    TRY_OK(
+        tx.later("UPDATE jobs SET run_by = NULL, run_left = NULL, progress_by = NULL WHERE seq = ?1 AND "
+                 "(run_by IS NOT NULL OR run_left IS NOT NULL OR progress_by IS NOT NULL)",
+                 {job.seq}));
   if (item.progress.empty()) return {};
   if (item.mark < 0)
     return tx.later("UPDATE attempts SET progress = ?3, progress_at = ?4 WHERE job_seq = ?1 AND attempt = ?2",

@@ -40,8 +40,9 @@ struct Beat {
   struct Item {
     std::string job;
     int64_t attempt = 0;
-    std::string progress;  ///< JSON; empty: nothing new
-    int64_t mark = -1;     ///< must grow while the job advances (frames, or out_time in ms); -1 unknown
+    std::string progress;     ///< JSON; empty: nothing new
+    int64_t mark = -1;        ///< must grow while the job advances (frames, or out_time in ms); -1 unknown
+    bool delivering = false;  ///< its work has ended, and its files are on their way: its clocks are stopped
   };
   std::string boot_id, session;
   int64_t beat = 0;  ///< grows with every heartbeat of a session; one that comes late is ignored

@@ -55,16 +55,30 @@ Result<Json> obstacles(Tx& tx, const queue::Needs& needs, const Job& job, bool& 
   out["nearest"] = nearest;
   return out;
 }
+
+/// Of a job that a node has.
+Result<std::string> what_it_does(Tx& tx, const Job& job) {
+  TRY(const Rows rows,
+      tx.run("SELECT progress FROM attempts WHERE job_seq = ?1 AND attempt = ?2", {job.seq, job.attempt}));
+  const auto progress = rows.empty() ? Json() : parse_json(rows[0][0].s(), "progress").value_or(Json());
+  const Json& delivering = at_or_null(progress, "delivering");
+  if (!delivering.is_object()) return "it is " + job.state + " on node " + job.node;
+  const std::string trouble = text_or(delivering, "trouble");
+  return "its work is done, and node " + job.node + " delivers what came of it" +
+         (trouble.empty() ? "" : ": not yet, " + printable(trouble));
+}
 }  // namespace
 
 Result<Json> why(Tx& tx, const queue::Board& board, const Job& job) {
   Json out;
   out["job"] = job.id;
   out["state"] = job.state;
+  if (queue::active(job.state)) {
+    TRY(out["why"], what_it_does(tx, job));
+    return out;
+  }
   if (job.state != "queued") {
-    out["why"] = queue::active(job.state) ? "it is " + job.state + " on node " + job.node
-                 : job.reason.empty()     ? "it has " + job.state
-                                          : job.reason;
+    out["why"] = job.reason.empty() ? "it has " + job.state : job.reason;
     return out;
   }
   TRY(const Rows needs, tx.run("SELECT needs FROM classes WHERE id = ?1", {job.class_id}));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Inputs and outputs: roots, uploads, HTTP with resume, artifacts, PUT. Usage: files_test.py [NAME...]"""
 from edge import *
-import base64, hashlib, http.server, socketserver, threading
+import base64, hashlib, http.server, socket, socketserver, threading
 
 F = None
 
@@ -11,6 +11,8 @@ class Web:
     def __init__(self, files=None):
         web = self
         self.files, self.asked, self.put, self.cut, self.fail = dict(files or {}), [], {}, 0, 0
+        self.hold, self.holding = threading.Event(), 0  # a PUT waits while it is not set
+        self.hold.set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -52,6 +54,8 @@ class Web:
                 self.wfile.write(part)
 
             def do_PUT(self):
+                web.holding += not web.hold.is_set()
+                web.hold.wait(120)
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 web.asked.append((self.path, "PUT", self.headers.get("Authorization")))
                 status = 403 if "refuse" in self.path else 200
@@ -67,6 +71,51 @@ class Web:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class Line:
+    """A slow line to a TCP server: so many bytes a second from this side. A connection may fall silent in the midst of what it carries."""
+    def __init__(self, port, bytes_a_second):
+        self.port, self.rate = port, bytes_a_second
+        self.silence_after = None  # bytes of one connection
+        self.silenced, self.carried = 0, 0
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)  # what lies in it has not crossed the line yet
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(50)
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self.listener.accept()
+                there = socket.create_connection(("127.0.0.1", self.port))
+                threading.Thread(target=self.carry, args=(here, there), daemon=True).start()
+                threading.Thread(target=self.answer, args=(there, here), daemon=True).start()
+
+    def carry(self, here, there):
+        total = 0
+        with contextlib.suppress(OSError):
+            while data := here.recv(2048):
+                total += len(data)
+                if self.silence_after and total > self.silence_after:
+                    self.silenced += 1
+                    self.silence_after = None
+                    return
+                time.sleep(len(data) / self.rate)
+                there.sendall(data)
+                self.carried += len(data)
+            there.shutdown(socket.SHUT_WR)
+
+    def answer(self, there, here):
+        with contextlib.suppress(OSError):
+            while data := there.recv(65536):
+                here.sendall(data)
+            here.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
 
 
 def bytes_of(path):
@@ -202,6 +251,99 @@ def test_put_to_a_signed_address():
     bad = F.wait(F.submit(type="transcode", input=source, output=f"{web.url}/refuse/o.mp4?X-Amz-Signature=SIG123", params={"height": 60}, max_attempts=1))
     assert bad["state"] == "failed" and "403" in bad["reason"] and "SIG123" not in bad["reason"], bad
     a.close()
+
+
+def film_of(a, size, name="noise.ts"):
+    """An input whose copy is about so large."""
+    out = f"{a.folder}/{name}"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=60,geq=random(1)*255:128:128", "-c:v", "mpeg2video",
+                    "-q:v", "2", "-fs", str(size), "-f", "mpegts", out], check=True)
+    assert os.path.getsize(out) > size * 0.9, os.path.getsize(out)
+    return out
+
+
+def artifact_of(id):
+    files = F.master.http()("GET", f"/api/v1/jobs/{id}/artifacts").json["files"]
+    return files[0] if files else {"received": 0, "state": "none"}
+
+
+def test_a_result_does_not_wait_behind_a_file_on_a_slow_line():
+    a = F.agent()
+    line = Line(F.master.port, 100_000)
+    a.masters = [line.url]
+    a.start()
+    big = F.submit(type="transcode", input=film_of(a, 2_500_000), output="copy.mkv", params={"codec": "copy"})
+    eventually(lambda: artifact_of(big)["received"] > 0, 60)
+    quick = F.wait(F.submit(type="hash", input=in_folder(a, film())), timeout=60)
+    now = artifact_of(big)
+    assert quick["state"] == "succeeded" and now["state"] != "complete" and now["received"] < 2_000_000, (quick["state"], now)
+    F.wait(big, "succeeded", timeout=120)
+    assert artifact_of(big)["sha256"] == sha(F.artifact(big, "copy.mkv"))
+    a.close()
+    line.close()
+
+
+def test_a_slow_line_does_not_cost_a_job_that_was_in_time():
+    with Fleet(QUICK.replace("[timers]", '[timers]\nrun_slack = "1s"')) as fleet:
+        a = fleet.agent()
+        line = Line(fleet.master.port, 100_000)
+        a.masters = [line.url]
+        a.start()
+        began = time.monotonic()
+        id = fleet.submit(type="transcode", input=film_of(a, 2_000_000), output="copy.mkv", params={"codec": "copy"}, run_timeout_s=8, max_attempts=1)
+        eventually(lambda: "delivers" in fleet.master.http()("GET", f"/api/v1/jobs/{id}/why").json["why"], 60)
+        fleet.wait(id, "succeeded", timeout=120)
+        assert time.monotonic() - began > 12  # else it shows nothing
+        line.close()
+
+
+def test_an_upload_that_falls_silent_goes_on_over_another_connection():
+    a = F.agent()
+    line = Line(F.master.port, 1_000_000)
+    a.masters = [line.url]
+    a.start()
+    source = film_of(a, 2_500_000)
+    line.silence_after = 1_000_000
+    began = time.monotonic()
+    id = F.submit(type="transcode", input=source, output="copy.mkv", params={"codec": "copy"})
+    F.wait(id, "succeeded", timeout=200)
+    # The agent's limit is 20 s; that of a whole piece, 300.
+    assert line.silenced == 1 and time.monotonic() - began < 150, (line.silenced, time.monotonic() - began)
+    # What had arrived was not sent again.
+    assert line.carried < 2_500_000 + 1_500_000, line.carried
+    assert artifact_of(id)["sha256"] == sha(F.artifact(id, "copy.mkv"))
+    a.close()
+    line.close()
+
+
+def test_a_store_that_is_slow_or_gone_holds_up_nobody_else():
+    store, gone = Web(), socket.socket()
+    gone.bind(("127.0.0.1", 0))  # nobody listens there
+    a = F.agent(args=["--allow-inward-urls"], slots=3).start()
+    source = in_folder(a, film())
+    put = lambda base, name: F.submit(type="transcode", input=source, output=f"{base}/{name}?X-Amz-Signature=SIG", params={"height": 60})
+    lost = put(f"http://127.0.0.1:{gone.getsockname()[1]}", "lost.mp4")
+    eventually(lambda: "not told yet" in a.errors() and lost in a.errors(), 60)
+    # Another store's file goes ahead of the one that cannot be delivered.
+    assert F.wait(put(store.url, "first.mp4"))["state"] == "succeeded"
+    # While a store takes its time, the master hears of what else ends.
+    store.hold.clear()
+    slow = put(store.url, "slow.mp4")
+    eventually(lambda: store.holding, 60)
+    assert F.wait(F.submit(type="hash", input=source))["state"] == "succeeded"
+    assert F.wait(F.submit(type="transcode", input=source, output="here.mp4", params={"height": 60}))["state"] == "succeeded"
+    assert F.job(slow)["state"] == "running" and F.job(lost)["state"] == "running"
+    store.hold.set()
+    assert F.wait(slow)["state"] == "succeeded"
+    # What cannot be delivered can be called off, and leaves nothing.
+    why = F.master.http()("GET", f"/api/v1/jobs/{lost}/why").json["why"]
+    assert "delivers" in why and "127.0.0.1" in why, why
+    assert F.master.http()("POST", f"/api/v1/jobs/{lost}/cancel", {}).status == 200
+    assert F.wait(lost)["state"] == "cancelled"
+    eventually(lambda: not a.work_folders())
+    assert sorted(path.split("?")[0] for path in store.put) == ["/first.mp4", "/slow.mp4"]
+    a.close()
+    gone.close()
 
 
 def test_secrets_show_nowhere_but_in_the_workload():

@@ -193,3 +193,40 @@ TEST_CASE("a transfer that stands still is given up long before its time is over
   // Where nobody looks at that, as on the link of the parked polls, it is waited for.
   CHECK(seconds("x", 5, 0) >= 4.9);
 }
+
+TEST_CASE("a piece is what the line takes in a few seconds") {
+  using std::chrono::milliseconds, std::chrono::seconds;
+  PieceSize fast;
+  uint64_t sent = 0;
+  int pieces = 0;
+  for (; sent < 64 << 20; pieces++) {  // 100 MB a second
+    const uint64_t bytes = fast.bytes();
+    sent += bytes;
+    fast.arrived(bytes, milliseconds(bytes / 100'000 + 1));
+  }
+  CHECK(fast.bytes() == 4 << 20);
+  CHECK(pieces < 20);
+
+  PieceSize slow;  // 2 kB a second: the first piece never gets through in 60 s, and after a while one does
+  int lost = 0;
+  for (int i = 0; i < 20; i++) {
+    const uint64_t bytes = slow.bytes();
+    const auto took = milliseconds(bytes / 2);
+    if (took > seconds(60)) {
+      slow.lost();
+      lost++;
+    } else {
+      slow.arrived(bytes, took);
+    }
+  }
+  CHECK(lost == 1);
+  CHECK(slow.bytes() == 16 << 10);
+
+  PieceSize middling;  // 100 kB a second
+  for (int i = 0; i < 20; i++) middling.arrived(middling.bytes(), milliseconds(middling.bytes() / 100));
+  CHECK(middling.bytes() >= 250'000);
+  CHECK(middling.bytes() <= 310'000);
+  // The last part of a file is short, and says nothing.
+  middling.arrived(10, milliseconds(40));
+  CHECK(middling.bytes() >= 250'000);
+}

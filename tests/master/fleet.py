@@ -190,7 +190,7 @@ class Node:
 
     def heartbeat(self, jobs=(), **more):
         self.beat += 1
-        items = [dict({"job": g["job"], "attempt": g["attempt"]}, **({k: g[k] for k in ("progress", "mark") if k in g})) for g in jobs]
+        items = [dict({"job": g["job"], "attempt": g["attempt"]}, **({k: g[k] for k in ("progress", "mark", "delivering") if k in g})) for g in jobs]
         return self.post("heartbeat", dict({"session": self.session, "boot_id": self.boot, "beat": self.beat, "jobs": items}, **more))
 
     def take(self, wait=5):

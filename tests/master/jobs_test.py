@@ -198,6 +198,25 @@ def test_a_parked_poll_tells_of_commands():
     assert [c["action"] for c in n.heartbeat([g]).json["commands"]] == ["cancel"]
 
 
+def test_a_job_whose_files_are_on_their_way_has_met_its_deadlines():
+    # Its node speaks often: what ends it is its own clock.
+    n, limits = node(), {"run_timeout_s": 2, "progress_timeout_s": 2, "max_attempts": 1}
+    delivered, plain = submit(**limits), submit(**limits)
+    first, second = n.take(), n.take()
+    if first["job"] != delivered:
+        first, second = second, first
+    until = time.time() + 6
+    while time.time() < until:
+        n.heartbeat([dict(first, delivering=True, progress={"delivering": {"items": 2, "trouble": "the store is away"}}),
+                     *([second] if job(plain)["state"] == "running" else [])])
+        time.sleep(0.1)
+    assert job(delivered)["state"] == "running" and job(delivered)["attempt"] == 1, job(delivered)
+    assert job(plain)["state"] == "failed", job(plain)
+    why = the.master.http()("GET", f"/api/v1/jobs/{delivered}/why").json["why"]
+    assert "delivers" in why and "the store is away" in why, why
+    assert n.result(first).json["jobs"][0]["state"] == "succeeded"
+
+
 def test_results_are_stored_whole_D18():
     n, id = node(), submit()
     document = {"outcome": "exited", "usage": {"cpu_user_s": 1.5}, "text": "ü" * 1000}

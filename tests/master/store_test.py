@@ -279,6 +279,20 @@ def test_two_masters_wake_each_others_polls():
         id = b.http()("POST", "/api/v1/jobs", {"type": "t"}).json["id"]
         t.join(45)
         assert got and got[0]["job"] == id
+        # An order given to one reaches the node that listens to the other at once.
+        assert n.accept(got[0]).status == 200
+        for verb in (f"jobs/{id}/pause", f"jobs/{id}/resume", f"jobs/{id}/cancel", f"nodes/{n.id}/drain"):
+            n.heartbeat(got)
+            heard, began = [], time.time()
+            listens = n.copy()
+            t = threading.Thread(target=lambda: heard.append(listens.post("lease", {"nonce": os.urandom(8).hex(), "max_jobs": 1, "wait_s": 40,
+                                                                                    "free": dict(n.free, slots=0)}).json))
+            t.start()
+            eventually(lambda: b"ffrtmp_parked_polls 1\n" in a.http()("GET", "/metrics").raw, step=0.02)
+            assert b.http()("POST", f"/api/v1/{verb}", {}).status == 200
+            t.join(45)
+            assert heard and heard[0]["heartbeat_now"] is True and time.time() - began < 30, (verb, heard, time.time() - began)
+        assert [c["action"] for c in n.heartbeat(got).json["commands"]] == ["cancel"]
         leaders = lambda: sum(b"ffrtmp_leader 1\n" in m.http()("GET", "/metrics").raw for m in masters if m.process.poll() is None)
         eventually(lambda: leaders() == 1)
         leader = next(m for m in masters if b"ffrtmp_leader 1\n" in m.http()("GET", "/metrics").raw)
