@@ -131,33 +131,44 @@ def latency(rounds=20, polled=8):
               f"{statistics.median(whole) * 1000:.0f} ms")
 
 
-def batch(count=int(os.environ.get("BENCH_JOBS", "200")), slots=2):
+def idle_cpus():
+    """CPU seconds that this host had nothing to do with."""
+    field = open("/proc/stat").readline().split()
+    return (int(field[4]) + int(field[5])) / os.sysconf("SC_CLK_TCK")
+
+
+def batch(count=int(os.environ.get("BENCH_JOBS", "200")), seconds=int(os.environ.get("BENCH_FILM", "2")), slots=2):
+    """Many short transcodes: by xargs and ffmpeg, by xargs and ffrtmp job, and through the fleet."""
     fleet = Fleet(config="")
     a = fleet.agent(slots=slots).start()
     eventually(lambda: a.node()["master_reached"])
-    source = in_folder(a, film(2))
+    source = in_folder(a, film(seconds))
     outs = scratch("batch")
-    command = f'{FFRTMP} job transcode {source} -o {outs}/$0.mp4 -p preset=ultrafast -p height=60 -q'
-    began = time.time()
-    subprocess.run(["xargs", "-P", str(slots), "-n", "1", "sh", "-c", command], input="\n".join(map(str, range(count))), text=True, check=True,
-                   env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), capture_output=True)
-    by_hand = time.time() - began
-    began = time.time()
-    subprocess.run(["xargs", "-P", str(slots), "-n", "1", "sh", "-c",
-                    f'ffmpeg -nostdin -v error -y -i {source} -vf scale=80:60 -c:v libx264 -preset ultrafast -crf 23 -c:a aac -b:a 128k -movflags +faststart {outs}/$0.mp4'],
-                   input="\n".join(map(str, range(count))), text=True, check=True, capture_output=True)
-    bare = time.time() - began
-    began = time.time()
-    answer = fleet.master.http()("POST", "/api/v1/jobs", {"jobs": [{"type": "transcode", "input": source, "output": "o.mp4",
-                                                                   "params": {"preset": "ultrafast", "height": 60}} for _ in range(count)]})
-    assert answer.status == 201, answer
-    http = fleet.master.http()
-    # The list grows: it is asked for when the last ones are done, so that asking is no part of what is measured.
-    eventually(lambda: all(http("GET", f"/api/v1/jobs/{id}").json["state"] == "succeeded" for id in answer.json["ids"][-slots:]), 600, 0.1)
-    eventually(lambda: len(http("GET", "/api/v1/jobs?state=succeeded&limit=1000").json["jobs"]) == count, 600, 0.1)
-    through = time.time() - began
-    print(f"{count} transcodes of 2 s, {slots} at a time: xargs of ffmpeg {bare:.1f} s; xargs of ffrtmp job (verified) {by_hand:.1f} s; through the fleet "
-          f"(verified, uploaded) {through:.1f} s: {through / by_hand:.3f} of ffrtmp job, {through / bare:.3f} of bare ffmpeg")
+
+    def timed(work):
+        began, idle = time.time(), idle_cpus()
+        work()
+        took = time.time() - began
+        return took, f"{took:.1f} s ({100 * (idle_cpus() - idle) / took / os.cpu_count():.0f} % idle)"
+
+    def by_xargs(command):
+        return timed(lambda: subprocess.run(["xargs", "-P", str(slots), "-n", "1", "sh", "-c", command], input="\n".join(map(str, range(count))), text=True,
+                                            check=True, env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), capture_output=True))
+
+    def by_fleet():
+        answer = fleet.master.http()("POST", "/api/v1/jobs", {"jobs": [{"type": "transcode", "input": source, "output": "o.mp4",
+                                                                       "params": {"preset": "ultrafast", "height": 60}} for _ in range(count)]})
+        assert answer.status == 201, answer
+        http = fleet.master.http()
+        # The list grows: it is asked for when the last ones are done, so that asking is no part of what is measured.
+        eventually(lambda: all(http("GET", f"/api/v1/jobs/{id}").json["state"] == "succeeded" for id in answer.json["ids"][-slots:]), 600, 0.1)
+        eventually(lambda: len(http("GET", "/api/v1/jobs?state=succeeded&limit=1000").json["jobs"]) == count, 600, 0.1)
+    by_hand, hand_told = by_xargs(f'{FFRTMP} job transcode {source} -o {outs}/$0.mp4 -p preset=ultrafast -p height=60 -q')
+    bare, bare_told = by_xargs(f'ffmpeg -nostdin -v error -y -i {source} -vf scale=80:60 -c:v libx264 -preset ultrafast -crf 23 -c:a aac -b:a 128k '
+                               f'-movflags +faststart {outs}/$0.mp4')
+    through, through_told = timed(by_fleet)
+    print(f"{count} transcodes of {seconds} s, {slots} at a time: xargs of ffmpeg {bare_told}; xargs of ffrtmp job (verified) {hand_told}; through the fleet "
+          f"(verified, uploaded) {through_told}: {through / by_hand:.3f} of ffrtmp job, {through / bare:.3f} of bare ffmpeg")
     shutil.rmtree(outs)
     fleet.close()
 
