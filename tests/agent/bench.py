@@ -137,38 +137,47 @@ def idle_cpus():
     return (int(field[4]) + int(field[5])) / os.sysconf("SC_CLK_TCK")
 
 
-def batch(count=int(os.environ.get("BENCH_JOBS", "200")), seconds=int(os.environ.get("BENCH_FILM", "2")), slots=2):
-    """Many short transcodes: by xargs and ffmpeg, by xargs and ffrtmp job, and through the fleet."""
+def batch(count=int(os.environ.get("BENCH_JOBS", "200")), seconds=int(os.environ.get("BENCH_FILM", "2")), slots=2, turns=5):
+    """Many short transcodes: by xargs and ffmpeg, by xargs and ffrtmp job, and through the fleet; in turns, for a machine is not as fast at any time."""
     fleet = Fleet(config="")
     a = fleet.agent(slots=slots).start()
     eventually(lambda: a.node()["master_reached"])
     source = in_folder(a, film(seconds))
     outs = scratch("batch")
-
-    def timed(work):
-        began, idle = time.time(), idle_cpus()
-        work()
-        took = time.time() - began
-        return took, f"{took:.1f} s ({100 * (idle_cpus() - idle) / took / os.cpu_count():.0f} % idle)"
+    each = count // turns
+    http = fleet.master.http()
 
     def by_xargs(command):
-        return timed(lambda: subprocess.run(["xargs", "-P", str(slots), "-n", "1", "sh", "-c", command], input="\n".join(map(str, range(count))), text=True,
-                                            check=True, env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), capture_output=True))
+        subprocess.run(["xargs", "-P", str(slots), "-n", "1", "sh", "-c", command], input="\n".join(map(str, range(each))), text=True,
+                       check=True, env=dict(os.environ, FFRTMP_STATE_DIR=a.jobs_dir), capture_output=True)
 
     def by_fleet():
-        answer = fleet.master.http()("POST", "/api/v1/jobs", {"jobs": [{"type": "transcode", "input": source, "output": "o.mp4",
-                                                                       "params": {"preset": "ultrafast", "height": 60}} for _ in range(count)]})
+        answer = http("POST", "/api/v1/jobs", {"jobs": [{"type": "transcode", "input": source, "output": "o.mp4",
+                                                         "params": {"preset": "ultrafast", "height": 60}} for _ in range(each)]})
         assert answer.status == 201, answer
-        http = fleet.master.http()
-        # The list grows: it is asked for when the last ones are done, so that asking is no part of what is measured.
-        eventually(lambda: all(http("GET", f"/api/v1/jobs/{id}").json["state"] == "succeeded" for id in answer.json["ids"][-slots:]), 600, 0.1)
-        eventually(lambda: len(http("GET", "/api/v1/jobs?state=succeeded&limit=1000").json["jobs"]) == count, 600, 0.1)
-    by_hand, hand_told = by_xargs(f'{FFRTMP} job transcode {source} -o {outs}/$0.mp4 -p preset=ultrafast -p height=60 -q')
-    bare, bare_told = by_xargs(f'ffmpeg -nostdin -v error -y -i {source} -vf scale=80:60 -c:v libx264 -preset ultrafast -crf 23 -c:a aac -b:a 128k '
-                               f'-movflags +faststart {outs}/$0.mp4')
-    through, through_told = timed(by_fleet)
-    print(f"{count} transcodes of {seconds} s, {slots} at a time: xargs of ffmpeg {bare_told}; xargs of ffrtmp job (verified) {hand_told}; through the fleet "
-          f"(verified, uploaded) {through_told}: {through / by_hand:.3f} of ffrtmp job, {through / bare:.3f} of bare ffmpeg")
+        # The last ones are asked for, not the list, and not often: asking is no part of what is measured.
+        last, done = answer.json["ids"][-slots:], lambda id: http("GET", f"/api/v1/jobs/{id}").json["state"] == "succeeded"
+        eventually(lambda: all(map(done, last)), 600, 0.05)
+        assert all(map(done, answer.json["ids"]))
+    ways = {
+        "xargs of ffmpeg": lambda: by_xargs(f'ffmpeg -nostdin -v error -y -i {source} -vf scale=80:60 -c:v libx264 -preset ultrafast -crf 23 -c:a aac '
+                                            f'-b:a 128k -movflags +faststart {outs}/$0.mp4'),
+        "xargs of ffrtmp job (verified)": lambda: by_xargs(f'{FFRTMP} job transcode {source} -o {outs}/$0.mp4 -p preset=ultrafast -p height=60 -q'),
+        "through the fleet (verified, uploaded)": by_fleet,
+    }
+    took, idle = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
+    spent = {"the agent": lambda: cpu_of(a.process.pid), "the master": lambda: cpu_of(fleet.master.process.pid), "who measured": time.process_time}
+    used = {who: -cpu() for who, cpu in spent.items()}
+    for _ in range(turns):
+        for way, work in ways.items():
+            began, rest = time.time(), idle_cpus()
+            work()
+            took[way] += time.time() - began
+            idle[way] += idle_cpus() - rest
+    told = [f"{way} {took[way]:.1f} s ({100 * idle[way] / took[way] / os.cpu_count():.0f} % idle)" for way in ways]
+    bare, by_hand, through = took.values()
+    print(f"{each * turns} transcodes of {seconds} s, {slots} at a time: {'; '.join(told)}: {through / by_hand:.3f} of ffrtmp job, {through / bare:.3f} of bare "
+          f"ffmpeg; CPU a job: " + ", ".join(f"{who} {(used[who] + cpu()) / each / turns * 1000:.0f} ms" for who, cpu in spent.items()))
     shutil.rmtree(outs)
     fleet.close()
 
