@@ -136,6 +136,8 @@ class Agent {
     Backoff backoff{std::chrono::milliseconds(500), std::chrono::seconds(60)};
     Loop::Timer timer = 0;
     bool busy = false;
+    std::string attempt;                      ///< Attempt::key() of what it carries
+    std::shared_ptr<std::atomic<bool>> stop;  ///< set when that is not wanted any more
   };
   Carrier& carrier_of(const OutboxItem& item);
   Json delivery_of(const Job& job) const;
@@ -146,6 +148,7 @@ class Agent {
   void on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent);
   void send_live_logs();
   void on_live_log(const JobPtr& job, const Sent& sent);
+  void stop_carrying(const Attempt& attempt);
   void call_off_delivery(const JobPtr& job);
   void on_broken(const OutboxItem& item, const JobPtr& job, const std::string& why);
   bool item_goes_first(const OutboxItem& a, const OutboxItem& b) const;

@@ -273,6 +273,7 @@ void Agent::forget(const JobPtr& job) {
     return;
   }
   fault_point("removed");
+  stop_carrying(job->attempt);
   jobs_.erase(job->attempt.key());
   std::erase_if(outbox_, [&](const OutboxItem& item) {
     const bool its = item.job == job->attempt.job && item.number == job->attempt.number;

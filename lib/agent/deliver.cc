@@ -86,6 +86,8 @@ void Agent::deliver(Carrier& carrier) {
 void Agent::send_item(OutboxItem item, const JobPtr& job) {
   Carrier& carrier = carrier_of(item);
   carrier.busy = true;
+  carrier.attempt = job->attempt.key();
+  carrier.stop = std::make_shared<std::atomic<bool>>(false);
   if (!carrier.pool) carrier.pool = std::make_unique<net::Pool>(1);
   std::string url;
   if (item.kind == "put") {
@@ -98,14 +100,14 @@ void Agent::send_item(OutboxItem item, const JobPtr& job) {
     if (index < outputs.size()) url = outputs[index];
   }
   carrier.pool->post([this, item = std::move(item), job, url, attempt = job->attempt, folder = job->folder,
-                      node = identity_.id, inward = options_.allow_inward] {
+                      node = identity_.id, inward = options_.allow_inward, stop = carrier.stop] {
     Sent sent;
     if (item.kind == "log")
       sent = send_log(*carry_link_, attempt, folder, true);
     else if (item.kind == "artifact")
       sent = send_artifact(*carry_link_, item, piece_size_);
     else if (item.kind == "put")
-      sent = send_put(item, url, inward);
+      sent = send_put(item, url, inward, stop);
     else
       sent = send_result(*carry_link_, node, item);
     loop_->post([this, item, job, sent] { on_sent(item, job, sent); });
@@ -196,7 +198,13 @@ void Agent::call_off_delivery(const JobPtr& job) {
   const Json body = result_body(job->attempt, cancelled(job->attempt, Json::object()));
   if (const auto saved = state_->outbox_only_result(job->attempt, body); !saved) return;  // told again soon
   outbox_ = state_->outbox();
+  stop_carrying(job->attempt);
   deliver_soon();
+}
+
+/// A file for a stranger goes in one request, which may take hours.
+void Agent::stop_carrying(const Attempt& attempt) {
+  if (elsewhere_.busy && elsewhere_.attempt == attempt.key()) *elsewhere_.stop = true;
 }
 
 /// It will never be taken as it is. A result without its file is no success.

@@ -214,7 +214,8 @@ Sent send_artifact(Link& link, const OutboxItem& item, PieceSize& piece_size) {
   return out;
 }
 
-Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward) {
+Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward,
+              std::shared_ptr<const std::atomic<bool>> stop) {
   const std::string path = text_or(item.body, "path");
   auto file = Mapped::open(path, whole_or(item.body, "size", 0));
   const auto broken = [&](const std::string& why) {
@@ -227,6 +228,7 @@ Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward)
   client::ClientOptions options;
   options.base = url.substr(0, slash);
   options.refuse_inward = !allow_inward;
+  options.stop = std::move(stop);
   auto http = client::HttpClient::open(options);
   if (!http) return broken(http.error().message());
   const std::string target = slash == std::string::npos ? "/" : url.substr(slash);

@@ -49,7 +49,9 @@ class PieceSize {
 /// Each sends one piece and blocks; for the thread of its link. `folder` is the attempt's.
 Sent send_log(Link& link, const Attempt& attempt, const std::string& folder, bool ended);
 Sent send_artifact(Link& link, const OutboxItem& item, PieceSize& piece_size);
-Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward);
+/// Any thread may set `stop`.
+Sent send_put(const OutboxItem& item, const std::string& url, bool allow_inward,
+              std::shared_ptr<const std::atomic<bool>> stop);
 Sent send_result(Link& link, const std::string& node, const OutboxItem& item);
 
 }  // namespace ffrtmp::agent

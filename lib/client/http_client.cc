@@ -47,9 +47,11 @@ size_t on_body(char* data, size_t, size_t size, void* cls) {
 
 struct Upload {
   std::string_view rest;
+  const std::atomic<bool>* stop;
 };
 size_t on_upload(char* into, size_t one, size_t count, void* cls) {
   auto& upload = *static_cast<Upload*>(cls);
+  if (upload.stop != nullptr && *upload.stop) return CURL_READFUNC_ABORT;
   const size_t part = std::min(one * count, upload.rest.size());
   std::copy_n(upload.rest.data(), part, into);
   upload.rest.remove_prefix(part);
@@ -133,7 +135,7 @@ class CurlClient final : public HttpClient {
     curl_easy_reset(curl_);
     Answer answer;
     Sink sink{&answer, stream, curl_};
-    Upload upload{body};
+    Upload upload{body, options_.stop.get()};
     char error[CURL_ERROR_SIZE] = {};
     const std::string url = options_.base + path;
     curl_slist* list = nullptr;

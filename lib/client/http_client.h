@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ struct ClientOptions {
   std::string client_cert, client_key;
   double timeout_s = 30;
   double connect_timeout_s = 10;
+  /// Once true, a body that is on its way is given up where it is; null: nobody will want that. Set by any
+  /// thread.
+  std::shared_ptr<const std::atomic<bool>> stop;
   bool refuse_inward = false;  ///< never connect to loopback or link-local, whatever a name resolves to
 };
 

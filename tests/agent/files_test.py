@@ -11,7 +11,7 @@ class Web:
     def __init__(self, files=None):
         web = self
         self.files, self.asked, self.put, self.cut, self.fail = dict(files or {}), [], {}, 0, 0
-        self.hold, self.holding = threading.Event(), 0  # a PUT waits while it is not set
+        self.hold, self.holding = threading.Event(), 0  # while it is not set, a PUT of a "slow" file is read at 10 kB a second
         self.hold.set()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -54,9 +54,12 @@ class Web:
                 self.wfile.write(part)
 
             def do_PUT(self):
-                web.holding += not web.hold.is_set()
-                web.hold.wait(120)
-                data = self.rfile.read(int(self.headers["Content-Length"]))
+                slow = "slow" in self.path
+                web.holding += slow and not web.hold.is_set()
+                length, data = int(self.headers["Content-Length"]), b""
+                while slow and not web.hold.wait(0.1):
+                    data += self.rfile.read1(min(1000, length - len(data))) if len(data) < length else b""
+                data += self.rfile.read(length - len(data))
                 web.asked.append((self.path, "PUT", self.headers.get("Authorization")))
                 status = 403 if "refuse" in self.path else 200
                 if status == 200:
@@ -67,6 +70,10 @@ class Web:
 
         class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             daemon_threads = True
+
+            def server_bind(self):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+                super().server_bind()
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -256,7 +263,7 @@ def test_put_to_a_signed_address():
 def film_of(a, size, name="noise.ts"):
     """An input whose copy is about so large."""
     out = f"{a.folder}/{name}"
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "nullsrc=s=320x180:r=25:d=60,geq=random(1)*255:128:128", "-c:v", "mpeg2video",
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "nullsrc=s=640x360:r=25:d=60,geq=random(1)*255:128:128", "-c:v", "mpeg2video",
                     "-q:v", "2", "-fs", str(size), "-f", "mpegts", out], check=True)
     assert os.path.getsize(out) > size * 0.9, os.path.getsize(out)
     return out
@@ -344,6 +351,22 @@ def test_a_store_that_is_slow_or_gone_holds_up_nobody_else():
     assert sorted(path.split("?")[0] for path in store.put) == ["/first.mp4", "/slow.mp4"]
     a.close()
     gone.close()
+
+
+def test_a_cancelled_upload_to_a_store_is_broken_off():
+    store = Web()
+    store.hold.clear()
+    a = F.agent(args=["--allow-inward-urls"]).start()
+    # More than lies in the buffers of a connection.
+    id = F.submit(type="transcode", input=film_of(a, 12_000_000), output=f"{store.url}/slow.mkv?X-Amz-Signature=SIG", params={"codec": "copy"})
+    eventually(lambda: store.holding, 60)
+    assert F.master.http()("POST", f"/api/v1/jobs/{id}/cancel", {}).status == 200
+    assert F.wait(id)["state"] == "cancelled"
+    # The next one has the line, long before a store so slow had taken the first.
+    assert F.wait(F.submit(type="transcode", input=in_folder(a, film()), output=f"{store.url}/next.mp4", params={"height": 60}))["state"] == "succeeded"
+    assert list(store.put) == ["/next.mp4"]
+    store.hold.set()
+    a.close()
 
 
 def test_secrets_show_nowhere_but_in_the_workload():
