@@ -49,6 +49,7 @@ class Agent {
     std::optional<StoredJob> stored;                ///< as it was when looked at last
     Fd watched;                                     ///< pidfd of whoever is waited for
     std::shared_ptr<std::atomic<bool>> stop_fetch;  ///< set while its inputs are fetched
+    std::shared_ptr<std::atomic<bool>> stop_put;    ///< of its file that was given to a stranger last
     bool accepting = false, launcher = false, helper = false;
     bool stop_asked = false;  ///< ffrtmp stop was told, in this life
     std::string share_of;     ///< the queue whose share it was given, in this life
@@ -136,8 +137,6 @@ class Agent {
     Backoff backoff{std::chrono::milliseconds(500), std::chrono::seconds(60)};
     Loop::Timer timer = 0;
     bool busy = false;
-    std::string attempt;                      ///< Attempt::key() of what it carries
-    std::shared_ptr<std::atomic<bool>> stop;  ///< set when that is not wanted any more
   };
   Carrier& carrier_of(const OutboxItem& item);
   Json delivery_of(const Job& job) const;
@@ -148,7 +147,6 @@ class Agent {
   void on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent);
   void send_live_logs();
   void on_live_log(const JobPtr& job, const Sent& sent);
-  void stop_carrying(const Attempt& attempt);
   void call_off_delivery(const JobPtr& job);
   void on_broken(const OutboxItem& item, const JobPtr& job, const std::string& why);
   bool item_goes_first(const OutboxItem& a, const OutboxItem& b) const;

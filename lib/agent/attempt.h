@@ -64,6 +64,8 @@ struct OutboxItem {
   int64_t number = 0;
   std::string kind;  ///< "log", "artifact", "put", "result"
   Json body = Json::object();
+
+  bool is_of(const Attempt& attempt) const { return job == attempt.job && number == attempt.number; }
 };
 
 }  // namespace ffrtmp::agent

@@ -261,7 +261,8 @@ void Agent::finish(const JobPtr& job, const Outcome& outcome) {
 /// Nothing of it is left to tell: its row goes first, for a folder without a row is cleared away by the next
 /// agent.
 void Agent::forget(const JobPtr& job) {
-  if (job->stop_fetch) *job->stop_fetch = true;
+  for (const auto& stop : {job->stop_fetch, job->stop_put})
+    if (stop) *stop = true;
   if (job->watched) {
     loop_->forget(job->watched.get());
     job->watched.reset();
@@ -273,12 +274,11 @@ void Agent::forget(const JobPtr& job) {
     return;
   }
   fault_point("removed");
-  stop_carrying(job->attempt);
   jobs_.erase(job->attempt.key());
   std::erase_if(outbox_, [&](const OutboxItem& item) {
-    const bool its = item.job == job->attempt.job && item.number == job->attempt.number;
-    if (its) puts_.erase(item.id);
-    return its;
+    if (!item.is_of(job->attempt)) return false;
+    puts_.erase(item.id);
+    return true;
   });
   // The description first: without it the folder is nobody's.
   ::unlink((job->folder + "/" + kAttemptName).c_str());

@@ -30,7 +30,7 @@ Json Agent::delivery_of(const Job& job) const {
   int64_t items = 0;
   std::string trouble;
   for (const auto& item : outbox_) {
-    if (item.job != job.attempt.job || item.number != job.attempt.number) continue;
+    if (!item.is_of(job.attempt)) continue;
     items++;
     if (const auto put = puts_.find(item.id); put != puts_.end()) trouble = put->second.why;
   }
@@ -86,11 +86,11 @@ void Agent::deliver(Carrier& carrier) {
 void Agent::send_item(OutboxItem item, const JobPtr& job) {
   Carrier& carrier = carrier_of(item);
   carrier.busy = true;
-  carrier.attempt = job->attempt.key();
-  carrier.stop = std::make_shared<std::atomic<bool>>(false);
   if (!carrier.pool) carrier.pool = std::make_unique<net::Pool>(1);
   std::string url;
   if (item.kind == "put") {
+    job->stop_put =
+        std::make_shared<std::atomic<bool>>(false);  // it goes in one request, which may take hours
     std::vector<std::string> outputs;
     if (const std::string one = text_or(job->attempt.spec, "output"); !one.empty()) outputs.push_back(one);
     if (const Json& more = at_or_null(job->attempt.spec, "outputs"); more.is_array())
@@ -100,7 +100,7 @@ void Agent::send_item(OutboxItem item, const JobPtr& job) {
     if (index < outputs.size()) url = outputs[index];
   }
   carrier.pool->post([this, item = std::move(item), job, url, attempt = job->attempt, folder = job->folder,
-                      node = identity_.id, inward = options_.allow_inward, stop = carrier.stop] {
+                      node = identity_.id, inward = options_.allow_inward, stop = job->stop_put] {
     Sent sent;
     if (item.kind == "log")
       sent = send_log(*carry_link_, attempt, folder, true);
@@ -191,20 +191,14 @@ void Agent::on_sent(const OutboxItem& item, const JobPtr& job, const Sent& sent)
 /// left to tell, that stays what it is.
 void Agent::call_off_delivery(const JobPtr& job) {
   const bool files = std::ranges::any_of(outbox_, [&](const OutboxItem& item) {
-    return item.job == job->attempt.job && item.number == job->attempt.number &&
-           (item.kind == "artifact" || item.kind == "put");
+    return item.is_of(job->attempt) && (item.kind == "artifact" || item.kind == "put");
   });
   if (!files) return;
   const Json body = result_body(job->attempt, cancelled(job->attempt, Json::object()));
   if (const auto saved = state_->outbox_only_result(job->attempt, body); !saved) return;  // told again soon
   outbox_ = state_->outbox();
-  stop_carrying(job->attempt);
+  if (job->stop_put) *job->stop_put = true;
   deliver_soon();
-}
-
-/// A file for a stranger goes in one request, which may take hours.
-void Agent::stop_carrying(const Attempt& attempt) {
-  if (elsewhere_.busy && elsewhere_.attempt == attempt.key()) *elsewhere_.stop = true;
 }
 
 /// It will never be taken as it is. A result without its file is no success.
