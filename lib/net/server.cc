@@ -10,16 +10,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <thread>
-#include <unordered_map>
 
+#include "net/connections.h"
 #include "net/hangup.h"
 #include "net/pool.h"
 #include "net/tls_identity.h"
-#include "sys/clock.h"
 #include "sys/text.h"
 
 namespace ffrtmp::net {
@@ -36,8 +32,6 @@ int retrieve_certificate(gnutls_session_t, const gnutls_datum_t*, int, const gnu
 }
 
 constexpr size_t kStreamBacklog = 4u << 20;
-
-class Connections;
 
 /// What a stream's pushers and libmicrohttpd's reader share.
 class StreamState final : public Stream {
@@ -93,20 +87,6 @@ class StreamState final : public Stream {
   bool parked_ = false, closed_ = false, dead_ = false;
 };
 
-/// Where each connection is, so that one that dribbles its bytes can be cut: libmicrohttpd's own timeout
-/// starts anew with every byte.
-enum class Phase { header, body, handling, idle };
-struct Watched {
-  int fd = -1;
-  Phase phase = Phase::header;
-  int64_t since = 0;
-  std::string owner = {};  ///< whose it is, once somebody has said so
-};
-
-constexpr int64_t kNever = INT64_MAX;
-
-int64_t now_ms() { return monotonic_now().count() / 1'000'000; }
-
 class HttpServer;
 
 class ExchangeImpl final : public Exchange {
@@ -121,7 +101,7 @@ class ExchangeImpl final : public Exchange {
   std::atomic<Step> step = Step::headers;
   std::unique_ptr<Response>
       response;  ///< made when it is there: most exchanges are polls that wait for theirs
-  Watched* watched = nullptr;
+  Connection* watched = nullptr;
   size_t counted = 0;  ///< bytes of the body in the server's total
   bool too_large = false, bad_length = false;
   std::shared_ptr<StreamState> stream;
@@ -137,15 +117,12 @@ class ExchangeImpl final : public Exchange {
 class HttpServer final : public Server {
  public:
   HttpServer(const ServerOptions& options, Handler handler)
-      : options_(options), handler_(std::move(handler)) {}
+      : options_(options),
+        handler_(std::move(handler)),
+        connections_(options.header_ms, options.body_ms, options.idle_ms) {}
 
   ~HttpServer() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    reaper_wake_.notify_all();
-    if (reaper_.joinable()) reaper_.join();
+    connections_.stop();
     hangups_.stop();
     if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
     pool_.reset();
@@ -190,18 +167,14 @@ class HttpServer final : public Server {
     started_ = true;
     if (daemon_ == nullptr)
       return sys_error("starting the HTTP server on", options_.host, EINVAL, complaint_);
-    reaper_ = std::thread([this] { reap(); });
+    connections_.start();
     return {};
   }
 
   uint16_t port() const override { return port_; }
-  size_t connections() const override { return count_; }
+  size_t connections() const override { return connections_.count(); }
   size_t open_requests() const override { return open_; }
-  size_t busy_connections() const override {
-    const std::lock_guard lock(mutex_);
-    return static_cast<size_t>(
-        std::ranges::count_if(watched_, [](const auto& entry) { return entry.first->phase != Phase::idle; }));
-  }
+  size_t busy_connections() const override { return connections_.busy(); }
   void quiesce() override {
     const MHD_socket fd = MHD_quiesce_daemon(daemon_);
     if (fd != MHD_INVALID_SOCKET) ::close(fd);
@@ -252,85 +225,14 @@ class HttpServer final : public Server {
   static void on_connection(void* cls, MHD_Connection* connection, void** context,
                             MHD_ConnectionNotificationCode code) {
     auto* self = static_cast<HttpServer*>(cls);
-    const std::lock_guard lock(self->mutex_);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
       const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-      auto* watched = new Watched{info == nullptr ? -1 : info->connect_fd, Phase::header, now_ms()};
-      const int on = 1;
-      ::setsockopt(watched->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      *context = watched;
-      self->watched_.emplace(watched, 0);
-      self->count_ = self->watched_.size();
-      self->look_by(*watched);
+      const int fd = info == nullptr ? -1 : info->connect_fd, on = 1;
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      *context = self->connections_.add(fd);
     } else {
-      auto* watched = static_cast<Watched*>(*context);
-      self->watched_.erase(watched);
-      self->count_ = self->watched_.size();
-      self->disown(*watched);
-      delete watched;
+      self->connections_.remove(static_cast<Connection*>(*context));
       *context = nullptr;
-    }
-  }
-
-  void enter(Watched* watched, Phase phase) {
-    if (watched == nullptr) return;
-    const std::lock_guard lock(mutex_);
-    watched->phase = phase;
-    watched->since = now_ms();
-    look_by(*watched);
-  }
-
-  /// When it has had its time; an answer has as much as it takes.
-  int64_t due_of(const Watched& watched) const {
-    switch (watched.phase) {
-      case Phase::header: return watched.since + options_.header_ms;
-      case Phase::body: return watched.since + options_.body_ms;
-      case Phase::idle: return watched.since + options_.idle_ms + options_.header_ms;
-      case Phase::handling: break;
-    }
-    return kNever;
-  }
-
-  void look_by(const Watched& watched) {  // under the lock
-    if (due_of(watched) < look_at_) reaper_wake_.notify_one();
-  }
-
-  bool claim(Watched& watched, const std::string& owner, size_t most) {
-    const std::lock_guard lock(mutex_);
-    if (watched.owner == owner) return true;
-    size_t& held = owners_[owner];
-    if (most != 0 && held >= most) return false;
-    held++;
-    disown(watched);
-    watched.owner = owner;
-    return true;
-  }
-
-  void disown(Watched& watched) {  // under the lock
-    const auto found = owners_.find(watched.owner);
-    if (found != owners_.end() && --found->second == 0) owners_.erase(found);
-    watched.owner.clear();
-  }
-
-  void reap() {
-    std::unique_lock lock(mutex_);
-    const int64_t pace = std::clamp<int64_t>(options_.header_ms / 4, 100, 2000);
-    while (!stopping_) {
-      const int64_t now = now_ms();
-      look_at_ = kNever;
-      for (const auto& [watched, unused] : watched_) {
-        const int64_t due = due_of(*watched);
-        look_at_ = std::min(look_at_, due);
-        // The descriptor is open as long as the entry is there: `on_connection` takes it out first.
-        if (due < now) ::shutdown(watched->fd, SHUT_RDWR);
-      }
-      // Not for each of many that come due one after the other, and not at all while nothing can.
-      if (look_at_ == kNever) {
-        reaper_wake_.wait(lock);
-      } else {
-        look_at_ = std::max(look_at_, now + pace);
-        reaper_wake_.wait_for(lock, std::chrono::milliseconds(look_at_ - now));
-      }
     }
   }
 
@@ -426,9 +328,9 @@ class HttpServer final : public Server {
       request.peer = text;
     }
     if (const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT))
-      exchange->watched = static_cast<Watched*>(info->socket_context);
+      exchange->watched = static_cast<Connection*>(info->socket_context);
     if (!options_.client_ca.empty()) read_client_certificate(connection, request);
-    enter(exchange->watched, Phase::body);
+    connections_.enter(exchange->watched, Connection::Phase::body);
     open_++;
     *context = new std::shared_ptr<ExchangeImpl>(exchange);
     const std::string& length = request.header("content-length");
@@ -467,7 +369,7 @@ class HttpServer final : public Server {
   }
 
   MHD_Result dispatch(MHD_Connection* connection, const std::shared_ptr<ExchangeImpl>& exchange) {
-    enter(exchange->watched, Phase::handling);
+    connections_.enter(exchange->watched, Connection::Phase::handling);
     exchange->step = ExchangeImpl::Step::handling;
     // Suspended before anybody can answer, so that the answer's resume is never too early.
     MHD_suspend_connection(connection);
@@ -533,7 +435,7 @@ class HttpServer final : public Server {
     if (*context == nullptr) return;
     auto* holder = static_cast<std::shared_ptr<ExchangeImpl>*>(*context);
     self->body_total_ -= (*holder)->counted;
-    self->enter((*holder)->watched, Phase::idle);
+    self->connections_.enter((*holder)->watched, Connection::Phase::idle);
     self->open_--;
     delete holder;
     *context = nullptr;
@@ -549,18 +451,12 @@ class HttpServer final : public Server {
   uint16_t port_ = 0;
   std::string complaint_;
   std::atomic<bool> started_ = false;
-  mutable std::mutex mutex_;
-  std::condition_variable reaper_wake_;
-  int64_t look_at_ = kNever;  ///< when the reaper looks next; under `mutex_`
-  std::unordered_map<Watched*, int> watched_;
-  std::unordered_map<std::string, size_t> owners_;  ///< connections of each
-  bool stopping_ = false;
-  std::atomic<size_t> count_ = 0, open_ = 0, body_total_ = 0;
-  std::thread reaper_;
+  Connections connections_;
+  std::atomic<size_t> open_ = 0, body_total_ = 0;
 };
 
 bool ExchangeImpl::claim_connection(const std::string& owner, size_t most) {
-  return watched == nullptr || server_->claim(*watched, owner, most);
+  return watched == nullptr || server_->connections_.claim(*watched, owner, most);
 }
 
 // libmicrohttpd does not look at a connection that is suspended, and does not close it either: until the
